@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace adrastea {
+
+/// Every bound the kernel keeps, with the abuse that it stops.
+///
+/// Usage: leave it alone, or change a field of KernelOptions::limits before the kernel starts.
+/// Threads: read-only once a kernel was made from it.
+/// Errors: none; a message over a limit is dropped with one line in the log that names the limit.
+/// Units: sizes end in _bytes, times are std::chrono durations.
+struct Limits {
+  // --- what comes in (messaging protocol, "The Wire Protocol") ---
+
+  /// One frame on the wire. ZeroMQ closes the connection of a peer that announces more: nobody makes us allocate it.
+  std::size_t max_frame_bytes = std::size_t{1} << 30;
+  /// All frames of one message together. Stops bombs of many frames that are each within max_frame_bytes.
+  std::size_t max_message_bytes = std::size_t{2} << 30;
+  /// Frames of one message, identities and buffers included. Stops floods of empty buffers.
+  std::size_t max_frames = 65536;
+  /// Routing identities before the delimiter. Real messages have one, proxied ones a few.
+  std::size_t max_identities = 64;
+  /// Nesting of objects and arrays in each JSON frame and in what user code publishes: copying and serialising JSON
+  /// recurse once per level, so a deep message would overflow the stack.
+  std::size_t max_json_depth = 256;
+  /// Signatures remembered to refuse replays (jupyter_client remembers as many). 0 switches the check off.
+  std::size_t digest_history = 65536;
+
+  // --- what goes out on IOPub ---
+
+  /// Text of one `stream` message; longer output is cut at character borders into several.
+  std::size_t max_stream_bytes = std::size_t{64} << 10;
+  /// The first text after a pause leaves at once, later text is joined for at most this long.
+  std::chrono::milliseconds stream_delay{25};
+  /// Messages that ZeroMQ queues for one subscriber that does not read.
+  int subscriber_queue_messages = 256;
+  /// Bytes that wait here, beyond those, for a subscriber that does not read. When they are used up, code that prints
+  /// waits for the subscriber; see subscriber_patience.
+  std::size_t subscriber_backlog_bytes = std::size_t{16} << 20;
+  /// A subscriber that made no progress for so long no longer holds up anybody: from then on its stream text is dropped,
+  /// and a marker says how many bytes. Statuses and results wait for it without end.
+  std::chrono::milliseconds subscriber_patience{5000};
+
+  // --- life ---
+
+  /// An input_request waits so long for a client that has not connected its stdin channel yet.
+  std::chrono::milliseconds stdin_connect{3000};
+  /// From a request to end, user code that cannot be interrupted has this long before the process ends without it.
+  /// jupyter_client sends SIGTERM after 2.5 s.
+  std::chrono::milliseconds shutdown_deadline{1000};
+  /// Closed sockets deliver for at most this long what they still hold.
+  std::chrono::milliseconds linger{1000};
+};
+
+}  // namespace adrastea

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace adrastea::transport {
+
+enum class Channel { shell, iopub, stdin_channel, control, heartbeat };
+/// In the order in which ipc numbers are chosen (jupyter_client, connect.py).
+inline constexpr std::array<Channel, 5> k_channels{Channel::shell, Channel::iopub, Channel::stdin_channel, Channel::control,
+                                                   Channel::heartbeat};
+[[nodiscard]] const char* to_string(Channel channel) noexcept;   ///< "shell", "iopub", "stdin", "control", "hb"
+
+/// A connection file's content (jupyter_client, "Making kernels for Jupyter"; JEP 106).
+struct ConnectionInfo {
+  std::string transport = "tcp";                    ///< "tcp" or "ipc"
+  std::string ip = "127.0.0.1";                     ///< tcp: address; ipc: path prefix
+  std::array<int, 5> ports{0, 0, 0, 0, 0};          ///< by Channel; 0: the kernel chooses. ipc: the path's suffix
+  std::string key;                                  ///< empty: no authentication
+  std::string signature_scheme = "hmac-sha256";
+  std::string kernel_name;
+
+  [[nodiscard]] int port(Channel channel) const { return ports.at(static_cast<std::size_t>(channel)); }
+  [[nodiscard]] int& port(Channel channel) { return ports.at(static_cast<std::size_t>(channel)); }
+  /// tcp://ip:port (IPv6 in brackets), or ipc://ip-port.
+  [[nodiscard]] std::string endpoint(Channel channel) const;
+};
+
+/// The file that tells clients where a kernel is.
+///
+/// Usage: load() what a launcher wrote, or create() an own one; bind; then store() what the sockets got.
+/// Threads: one. Errors: StartupError that names path, key and cause.
+/// Lifetime: a file that create() made is removed with the object (by the process that made it); a loaded one never.
+class ConnectionFile {
+ public:
+  /// A relative name is looked for in the working directory, then in Jupyter's runtime directory. Never hangs on a FIFO.
+  static ConnectionFile load(const std::filesystem::path& name);
+  /// kernel-<pid>.json in the runtime directory (made 0700 when missing), random key, every port 0. Written by store().
+  static ConnectionFile create(const std::string& kernel_name);
+  ConnectionFile(ConnectionFile&&) noexcept;
+  ConnectionFile& operator=(ConnectionFile&&) noexcept;
+  ~ConnectionFile();
+
+  [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  [[nodiscard]] ConnectionInfo& info() noexcept { return info_; }
+  [[nodiscard]] const ConnectionInfo& info() const noexcept { return info_; }
+  [[nodiscard]] bool own() const noexcept { return own_; }
+
+  /// Writes info() into the file, atomically and with mode 0600, keeping every key it does not know; when that would change
+  /// nothing, the file is not touched.
+  void store();
+
+ private:
+  ConnectionFile() = default;
+  std::filesystem::path path_;
+  ConnectionInfo info_;
+  nlohmann::json loaded_ = nlohmann::json::object();
+  bool own_ = false;
+};
+
+/// $JUPYTER_RUNTIME_DIR, else runtime/ in Jupyter's data directory.
+[[nodiscard]] std::filesystem::path runtime_directory();
+/// $JUPYTER_DATA_DIR, else $XDG_DATA_HOME/jupyter, else ~/.local/share/jupyter.
+[[nodiscard]] std::filesystem::path data_directory();
+
+}  // namespace adrastea::transport

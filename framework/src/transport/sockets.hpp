@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "transport/connection_info.hpp"
+#include "wire/message.hpp"
+
+#include <adrastea/limits.hpp>
+
+#include <memory>
+#include <optional>
+#include <string_view>
+
+/// The sockets as the server layer sees them: interfaces with a ZeroMQ and, in tests, an in-memory implementation.
+///
+/// Threads: a socket has one owner at a time. It may be handed to another thread behind a full fence (a mutex, a thread's
+/// start); nothing here locks.
+namespace adrastea::transport {
+
+/// A socket's readiness for poll(2). ZeroMQ's descriptor is edge-triggered: after every send or receive, ask readable()
+/// again before waiting on fd().
+class Pollable {
+ public:
+  virtual ~Pollable() = default;
+  [[nodiscard]] virtual int fd() const = 0;
+  [[nodiscard]] virtual bool readable() = 0;
+};
+
+/// ROUTER: shell, control, stdin.
+class Router : public Pollable {
+ public:
+  /// The next message, identities first, or nothing when none waits. Never blocks, never throws; a peer's bad frames are
+  /// the decoder's business. A message over Limits::max_frames or max_message_bytes is read to its end and given up to
+  /// the limit, so that decode() can name it.
+  virtual std::optional<wire::Frames> receive() = 0;
+
+  enum class Sent { yes, no_such_peer };
+  /// Never blocks. To a peer that has gone: dropped silently (shell, control), no_such_peer (stdin: ROUTER_MANDATORY).
+  virtual Sent send(wire::Frames frames) = 0;
+};
+
+/// XPUB with manual subscriptions: iopub. See server/relay.hpp for what is done with them.
+class Publisher : public Pollable {
+ public:
+  struct Event {
+    bool subscribe;
+    std::string topic;
+  };
+  /// The next (un)subscription, or nothing when none waits. Whatever else a peer sends upstream is read and ignored.
+  virtual std::optional<Event> next_event() = 0;
+
+  /// Sets or removes a filter for the subscriber whose event was taken last.
+  virtual void set_filter(std::string_view topic_prefix) = 0;
+  virtual void remove_filter(std::string_view topic_prefix) = 0;
+
+  /// All or nothing: false when a subscriber that this topic reaches has a full queue. Never blocks.
+  [[nodiscard]] virtual bool try_send(std::string_view topic, const wire::Frames& body) = 0;
+};
+
+/// The five sockets of one kernel, all bound.
+///
+/// Lifetime: destroy Bound after its sockets; closing delivers what is queued for at most Limits::linger. The heartbeat
+/// answers from a thread of its own inside, from the moment of binding until Bound ends; no other code sees its socket.
+struct Bound {
+  virtual ~Bound() = default;
+  std::unique_ptr<Router> shell;
+  std::unique_ptr<Router> stdin_channel;
+  std::unique_ptr<Router> control;
+  std::unique_ptr<Publisher> iopub;
+
+  /// Closes iopub and control (which must not be in use) and waits until their last messages are delivered, at most
+  /// Limits::linger. For an end without the interpreter thread, which may hold shell and stdin for ever.
+  virtual void deliver_control_and_iopub() = 0;
+  /// Removes the ipc files now. For that same end.
+  virtual void remove_files() noexcept = 0;
+};
+
+/// Binds all five or throws StartupError naming channel, endpoint and cause, with nothing left bound or on disk.
+/// Chooses ports that are 0 and puts what it got into `info`.
+/// ipc: a live endpoint of another process is never taken, a stale socket is replaced, any other file is left alone; each
+/// socket file has mode 0600 and goes with Bound, also on exit(3) and on a crash, but never from a forked child.
+[[nodiscard]] std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits);
+
+}  // namespace adrastea::transport
