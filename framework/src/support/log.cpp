@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/log.hpp"
+
+#include "support/line_budget.hpp"
+#include "support/utf8.hpp"
+
+#include <poll.h>
+#include <spdlog/logger.h>
+#include <spdlog/sinks/base_sink.h>
+#include <unistd.h>
+#include <climits>
+#include <memory>
+#include <mutex>
+
+namespace adrastea::support::log {
+namespace {
+
+using spdlog::string_view_t;
+
+spdlog::level::level_enum native(Level level) noexcept {
+  switch (level) {
+    case Level::debug:
+      return spdlog::level::debug;
+    case Level::info:
+      return spdlog::level::info;
+    case Level::warning:
+      return spdlog::level::warn;
+    case Level::error:
+      break;
+  }
+  return spdlog::level::err;
+}
+
+/// Writes a line to a descriptor at once or not at all. The descriptor is shared with the server and other kernels, so it
+/// cannot be made non-blocking (that is a property of the open file, theirs too). poll() says POLLOUT for a pipe that
+/// takes PIPE_BUF bytes without waiting, hence no line is longer. Only another process that fills the pipe between the two
+/// calls could still make us wait.
+class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
+ public:
+  DescriptorSink() { set_pattern_("[adrastea] %H:%M:%S.%e %l: %v"); }
+
+  void write_to(int fd) {
+    const std::lock_guard lock(mutex_);
+    fd_ = fd;
+  }
+
+ private:
+  void sink_it_(const spdlog::details::log_msg& message) override {
+    const auto left_out = budget_.admit(std::chrono::steady_clock::now());
+    if (!left_out) return;
+    if (*left_out > 0 && !put_count(*left_out)) budget_.lost(*left_out);
+    if (!put(message)) budget_.lost(1);
+  }
+
+  void flush_() override {}
+
+  bool put_count(std::size_t lines) {
+    const std::string text = std::to_string(lines) + (lines == 1 ? " line was" : " lines were") + " left out here";
+    return put(spdlog::details::log_msg(string_view_t{}, spdlog::level::warn, string_view_t(text)));
+  }
+
+  bool put(const spdlog::details::log_msg& message) {
+    spdlog::memory_buf_t line;
+    formatter_->format(message, line);
+    if (line.size() > PIPE_BUF) {
+      static constexpr std::string_view k_cut = "…\n";
+      line.resize(utf8::cut_before({line.data(), line.size()}, PIPE_BUF - k_cut.size()));
+      line.append(k_cut.data(), k_cut.data() + k_cut.size());
+    }
+    pollfd ready{fd_, POLLOUT, 0};
+    // POLLERR is a pipe without a reader: writing to it would raise SIGPIPE.
+    if (fd_ < 0 || ::poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return false;
+    return ::write(fd_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+  }
+
+  int fd_ = -1;
+  LineBudget budget_;
+};
+
+struct Log {
+  Log() {
+    logger.set_error_handler([](const std::string&) {});
+  }
+  std::shared_ptr<DescriptorSink> sink = std::make_shared<DescriptorSink>();
+  spdlog::logger logger{"adrastea", sink};
+};
+
+/// Never destroyed: threads may log until the process is gone.
+Log& instance() {
+  static Log& log = *new Log;
+  return log;
+}
+
+}  // namespace
+
+void open(int fd, Level least) {
+  instance().sink->write_to(fd);
+  set_level(least);
+}
+
+void set_level(Level least) { instance().logger.set_level(native(least)); }
+
+void write(Level level, std::string_view line) {
+  spdlog::logger& logger = instance().logger;
+  if (!logger.should_log(native(level))) return;
+  const std::string text = one_line(line);
+  logger.log(native(level), string_view_t(text));
+}
+
+std::string one_line(std::string_view text) {
+  static constexpr std::string_view k_digits = "0123456789abcdef";
+  std::string line;
+  line.reserve(text.size());
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '\n') {
+      line += "\\n";
+    } else if (byte < 0x20 || byte == 0x7f) {
+      line += "\\x";
+      line += k_digits[byte >> 4U];
+      line += k_digits[byte & 0xfU];
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
+}  // namespace adrastea::support::log
