@@ -21,7 +21,8 @@ using SignedFrames = std::array<std::string_view, 4>;
 ///
 /// Usage: Signer::create(scheme, key), then sign() and verify().
 /// Threads: one; copy() for each thread that signs.
-/// Errors: create() returns a line that names the scheme; the others cannot fail.
+/// Errors: create() returns a line that names the scheme; the others throw std::bad_alloc and nothing else.
+/// Lifetime: a Signer that was moved from must not be used: it would crash rather than pass for switched off.
 class Signer {
  public:
   /// `scheme` is "hmac-" and any digest OpenSSL has, in its or Python's spelling (hmac-sha256, hmac-sha3_256). An empty
@@ -35,7 +36,7 @@ class Signer {
   [[nodiscard]] bool enabled() const noexcept;
   /// Lower-case hexadecimal.
   [[nodiscard]] std::string sign(const SignedFrames& frames);
-  /// Length first, then constant time; never reads past either.
+  /// Length first, then constant time; never reads past either. Upper-case digits are refused, as jupyter_client does.
   [[nodiscard]] bool verify(std::string_view signature, const SignedFrames& frames);
 
  private:
@@ -54,10 +55,16 @@ class ReplayHistory {
   [[nodiscard]] bool accept(std::string_view signature);
 
  private:
+  /// A signature's first 128 bits: enough to tell signatures apart, and half the memory.
+  using Fingerprint = std::array<char, 32>;
+  struct Hash {
+    std::size_t operator()(const Fingerprint& fingerprint) const noexcept;
+  };
+
   const std::size_t capacity_;
   std::mutex mutex_;
-  std::unordered_set<std::string> known_;           // guarded by mutex_
-  std::deque<const std::string*> oldest_first_;     // guarded by mutex_; points into known_
+  std::unordered_set<Fingerprint, Hash> known_;  // guarded by mutex_
+  std::deque<const Fingerprint*> oldest_first_;  // guarded by mutex_; points into known_
 };
 
 }  // namespace adrastea::wire
