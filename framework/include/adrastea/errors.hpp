@@ -15,8 +15,8 @@ namespace adrastea {
 /// Leaves execute() or evaluate() to end the request with this ename, evalue and traceback.
 class ExecutionError : public std::runtime_error {
  public:
-  ExecutionError(std::string ename, std::string evalue, std::vector<std::string> traceback = {})
-      : std::runtime_error(evalue), ename(std::move(ename)), evalue(std::move(evalue)), traceback(std::move(traceback)) {}
+  ExecutionError(std::string name, std::string value, std::vector<std::string> lines = {})
+      : std::runtime_error(value), ename(std::move(name)), evalue(std::move(value)), traceback(std::move(lines)) {}
   std::string ename;
   std::string evalue;
   std::vector<std::string> traceback;

@@ -27,13 +27,13 @@ using Buffers = std::vector<std::string>;
 
 /// kernel_info_reply.language_info. `name` is the only must.
 struct LanguageInfo {
-  std::string name;                            ///< lower case, as kernelspecs have it: "lua"
+  std::string name{};                            ///< lower case, as kernelspecs have it: "lua"
   std::string version = "0";                   ///< of the language: "5.4.4"
   std::string mimetype = "text/plain";         ///< of source code
   std::string file_extension = ".txt";         ///< with the dot
-  std::string pygments_lexer;                  ///< left out when empty
-  std::string codemirror_mode;                 ///< left out when empty
-  std::string nbconvert_exporter;              ///< left out when empty
+  std::string pygments_lexer{};                  ///< left out when empty
+  std::string codemirror_mode{};                 ///< left out when empty
+  std::string nbconvert_exporter{};              ///< left out when empty
 };
 
 /// The rest of kernel_info_reply.
