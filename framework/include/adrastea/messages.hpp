@@ -27,13 +27,13 @@ using Buffers = std::vector<std::string>;
 
 /// kernel_info_reply.language_info. `name` is the only must.
 struct LanguageInfo {
-  std::string name{};                            ///< lower case, as kernelspecs have it: "lua"
-  std::string version = "0";                   ///< of the language: "5.4.4"
-  std::string mimetype = "text/plain";         ///< of source code
-  std::string file_extension = ".txt";         ///< with the dot
-  std::string pygments_lexer{};                  ///< left out when empty
-  std::string codemirror_mode{};                 ///< left out when empty
-  std::string nbconvert_exporter{};              ///< left out when empty
+  std::string name{};                   ///< lower case, as kernelspecs have it: "lua"
+  std::string version = "0";            ///< of the language: "5.4.4"
+  std::string mimetype = "text/plain";  ///< of source code
+  std::string file_extension = ".txt";  ///< with the dot
+  std::string pygments_lexer{};         ///< left out when empty
+  std::string codemirror_mode{};        ///< left out when empty
+  std::string nbconvert_exporter{};     ///< left out when empty
 };
 
 /// The rest of kernel_info_reply.
@@ -51,12 +51,12 @@ struct KernelInfo {
 /// execute_request (Messaging, "Execute").
 struct ExecuteRequest {
   std::string code;
-  bool silent = false;         ///< no execute_input, no result, no stream output, no history
-  bool store_history = true;   ///< false whenever silent
-  bool allow_stdin = false;    ///< whether Host::input may ask this client
+  bool silent = false;        ///< no execute_input, no result, no stream output, no history
+  bool store_history = true;  ///< false whenever silent
+  bool allow_stdin = false;   ///< whether Host::input may ask this client
   bool stop_on_error = true;
-  int execution_count = 0;     ///< this cell's number; for silent or unstored code the current one
-  std::string cell_id;         ///< metadata.cellId, empty where the client sends none
+  int execution_count = 0;  ///< this cell's number; for silent or unstored code the current one
+  std::string cell_id;      ///< metadata.cellId, empty where the client sends none
   std::string msg_id;
   Json metadata = Json::object();
 };

@@ -2,6 +2,7 @@
 #include "support/log.hpp"
 
 #include "support/line_budget.hpp"
+#include "support/printable.hpp"
 #include "support/utf8.hpp"
 
 #include <poll.h>
@@ -103,27 +104,8 @@ void set_level(Level least) { instance().logger.set_level(native(least)); }
 void write(Level level, std::string_view line) {
   spdlog::logger& logger = instance().logger;
   if (!logger.should_log(native(level))) return;
-  const std::string text = one_line(line);
+  const std::string text = printable(line);
   logger.log(native(level), string_view_t(text));
-}
-
-std::string one_line(std::string_view text) {
-  static constexpr std::string_view k_digits = "0123456789abcdef";
-  std::string line;
-  line.reserve(text.size());
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\n') {
-      line += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f) {
-      line += "\\x";
-      line += k_digits[byte >> 4U];
-      line += k_digits[byte & 0xfU];
-    } else {
-      line += c;
-    }
-  }
-  return line;
 }
 
 }  // namespace adrastea::support::log

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include <string>
 #include <string_view>
 
 /// The kernel's own log: lines on the process's original stderr, for the server's terminal; never shown in a notebook.
 ///
 /// Threads: any. Errors: none; a line that the descriptor cannot take at once is dropped, so that nobody who does not
-/// read can hold up a kernel. Lines are single: newlines inside are escaped. A process writes at most 20 lines a second
-/// (LineBudget); what was left out is counted in a later line. Before open() lines go nowhere. Never log keys.
+/// read can hold up a kernel. Lines are single: control characters inside are escaped. A process writes at most 20 lines a
+/// second (LineBudget); what was left out is counted in a later line. Before open() lines go nowhere. Never log keys.
 namespace adrastea::support::log {
 
 enum class Level { debug, info, warning, error };
@@ -19,9 +18,6 @@ void open(int fd, Level least);
 void set_level(Level least);
 
 void write(Level level, std::string_view line);
-/// `text` with newlines and other control characters escaped, as lines of the log have them.
-[[nodiscard]] std::string one_line(std::string_view text);
-
 inline void debug(std::string_view line) { write(Level::debug, line); }
 inline void info(std::string_view line) { write(Level::info, line); }
 inline void warning(std::string_view line) { write(Level::warning, line); }

@@ -9,8 +9,12 @@
 /// Messages of the Jupyter protocol, version 5.5 (Messaging, "The Wire Protocol"), without any socket.
 namespace adrastea::wire {
 
-/// The one constant behind header.version, kernel_info_reply.protocol_version and the kernelspec.
+/// The one constant behind header.version and kernel_info_reply.protocol_version.
 inline constexpr const char* k_protocol_version = "5.5";
+/// kernel.json's kernel_protocol_version, as JEP 105 wants it (X.Y.Z). From 5.5 on (JEP 66; 5.6 in the documentation) a
+/// launcher may start a kernel with a registration file and wait for its handshake, which is not implemented: so this stays
+/// below 5.5 until it is, and becomes "5.6.0" then.
+inline constexpr const char* k_kernelspec_protocol_version = "5.4.0";
 inline constexpr const char* k_delimiter = "<IDS|MSG>";
 
 using Json = nlohmann::json;
@@ -29,9 +33,9 @@ struct Header {
 
 /// A message that came in and passed every check of decode().
 struct Message {
-  Frames identities;         ///< verbatim, in order; a reply echoes them all
+  Frames identities;  ///< verbatim, in order; a reply echoes them all
   Header header;
-  std::string header_bytes;  ///< verbatim: goes back as parent_header of all that this message causes
+  std::string header_bytes;  ///< verbatim, but for what parse_object() mends: parent_header of all that this causes
   Json parent_header = Json::object();
   Json metadata = Json::object();
   Json content = Json::object();
