@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <array>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+/// The client's own reading of the wire format (Messaging, "The Wire Protocol"). It shares no code with the framework on
+/// purpose: two sides that made the same mistake would understand each other.
+namespace adrastea::testing {
+
+using Json = nlohmann::json;
+using Frames = std::vector<std::string>;
+
+enum class Channel { shell, iopub, stdin_channel, control, heartbeat };
+[[nodiscard]] const char* to_string(Channel channel) noexcept;
+
+struct Message {
+  Channel channel = Channel::shell;
+  Frames identities;  ///< what stands before the delimiter: on iopub the topic
+  std::string header_bytes;
+  std::string parent_bytes;
+  std::string metadata_bytes;
+  std::string content_bytes;
+  Json header;
+  Json parent_header;
+  Json metadata;
+  Json content;
+  Frames buffers;
+
+  [[nodiscard]] std::string type() const { return header.at("msg_type").get<std::string>(); }
+  [[nodiscard]] std::string msg_id() const { return header.at("msg_id").get<std::string>(); }
+  /// msg_id of the parent, empty where there is none.
+  [[nodiscard]] std::string parent_id() const { return parent_header.value("msg_id", ""); }
+};
+
+/// Signs and reads messages with one connection's key.
+///
+/// Threads: one. Errors: Failure that names what is wrong with the frames.
+class Codec {
+ public:
+  /// `scheme` is hmac- and a digest that OpenSSL knows; an empty key signs nothing and accepts everything.
+  Codec(std::string scheme, std::string key);
+  [[nodiscard]] std::string sign(const std::array<std::string_view, 4>& signed_frames) const;
+  /// Delimiter, signature, the four frames, buffers.
+  [[nodiscard]] Frames encode(const std::array<std::string_view, 4>& signed_frames, const Frames& buffers = {}) const;
+  [[nodiscard]] Message decode(Channel channel, Frames frames) const;
+
+ private:
+  std::string digest_;
+  std::string key_;
+};
+
+/// One line about a message, for transcripts.
+[[nodiscard]] std::string summary(const Message& message);
+
+/// Random, unique; for sessions, keys, comm ids.
+[[nodiscard]] std::string random_id();
+
+/// Now, as header.date wants it.
+[[nodiscard]] std::string iso_now();
+
+}  // namespace adrastea::testing

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace adrastea::testing {
+
+/// A program to start as a Jupyter launcher starts a kernel.
+struct SpawnRequest {
+  std::vector<std::string> command;
+  std::vector<std::string> environment;  ///< NAME=VALUE, beside ours
+  bool tell_parent = true;               ///< JPY_PARENT_PID
+  bool through_parent = false;           ///< a process in between is the parent, and lives until it is killed
+  std::filesystem::path stdout_file;
+  std::filesystem::path stderr_file;
+};
+
+struct Spawned {
+  pid_t pid = -1;
+  pid_t parent = -1;  ///< of the process in between
+};
+
+/// Own session, no blocked or ignored signals, a stdin at its end, output into files. A program that cannot be started
+/// ends with status 127. The program is killed when the calling thread ends, unless there is a process in between.
+[[nodiscard]] Spawned spawn(const SpawnRequest& request);
+
+}  // namespace adrastea::testing
