@@ -23,10 +23,10 @@ namespace {
 constexpr std::array k_received{Channel::shell, Channel::control, Channel::stdin_channel, Channel::iopub};
 
 bool is_answered(std::string_view type) {
-  static const std::set<std::string_view> types{
-      "execute_request",   "inspect_request",   "complete_request",    "history_request", "is_complete_request",
-      "connect_request",   "comm_info_request", "kernel_info_request", "usage_request",   "shutdown_request",
-      "interrupt_request", "debug_request"};
+  static const std::set<std::string_view> types{"execute_request",   "inspect_request",     "complete_request",
+                                                "history_request",   "is_complete_request", "connect_request",
+                                                "comm_info_request", "kernel_info_request", "usage_request",
+                                                "shutdown_request",  "interrupt_request",   "debug_request"};
   return types.contains(type);
 }
 
@@ -133,7 +133,8 @@ KernelClient::Impl::Impl(Connection connection, ClientOptions options)
       oracle_(options_.exact_parents) {
   sockets_.emplace(Channel::shell, connect(Channel::shell, zmq::socket_type::dealer));
   sockets_.emplace(Channel::control, connect(Channel::control, zmq::socket_type::dealer));
-  if (options_.connect_stdin) sockets_.emplace(Channel::stdin_channel, connect(Channel::stdin_channel, zmq::socket_type::dealer));
+  if (options_.connect_stdin)
+    sockets_.emplace(Channel::stdin_channel, connect(Channel::stdin_channel, zmq::socket_type::dealer));
   if (options_.subscribe) {
     sockets_.emplace(Channel::iopub, connect(Channel::iopub, zmq::socket_type::sub));
     if (options_.welcome) await_welcome();
@@ -188,17 +189,21 @@ Frames KernelClient::Impl::frames_of(std::string_view type, const Json& content,
                        options.buffers);
 }
 
-SentRequest KernelClient::Impl::send(Channel channel, std::string_view type, const Json& content, const SendOptions& options) {
+SentRequest KernelClient::Impl::send(Channel channel, std::string_view type, const Json& content,
+                                     const SendOptions& options) {
   SentRequest request;
   request.channel = channel;
   const Frames frames = frames_of(type, content, options, request);
-  note("-> " + std::string(to_string(channel)) + " " + request.type + " " + request.msg_id + " " + frames.at(5).substr(0, 200));
+  note("-> " + std::string(to_string(channel)) + " " + request.type + " " + request.msg_id + " " +
+       frames.at(5).substr(0, 200));
   if (channel != Channel::stdin_channel) oracle_.sent(request);
   send_frames(channel, frames);
   return request;
 }
 
-void KernelClient::Impl::send_frames(Channel channel, const Frames& frames) { to_multipart(frames).send(sockets_.at(channel)); }
+void KernelClient::Impl::send_frames(Channel channel, const Frames& frames) {
+  to_multipart(frames).send(sockets_.at(channel));
+}
 
 bool KernelClient::Impl::receive_one(Channel channel) {
   const auto socket = sockets_.find(channel);
@@ -221,8 +226,10 @@ void KernelClient::Impl::accept(const Message& message) {
   const bool first_published = message.channel == Channel::iopub && options_.welcome && !welcomed_;
   if (first_published) {
     if (message.type() != "iopub_welcome") throw Failure("the first message on iopub is no welcome: " + summary(message));
-    if (message.content.at("subscription") != options_.topic) throw Failure("a welcome for another topic: " + summary(message));
-    if (message.identities != Frames{options_.topic}) throw Failure("a welcome with another topic frame: " + summary(message));
+    if (message.content.at("subscription") != options_.topic)
+      throw Failure("a welcome for another topic: " + summary(message));
+    if (options_.welcome_topic && message.identities != Frames{options_.topic})
+      throw Failure("a welcome with another topic frame: " + summary(message));
     welcomed_ = true;
   }
   oracle_.received(message);
@@ -353,7 +360,9 @@ const std::string& KernelClient::session() const { return impl_->options_.sessio
 
 Message KernelClient::take(Channel channel, Deadline deadline) { return impl_->take(channel, deadline); }
 
-Message KernelClient::take_published(const std::string& id, Deadline deadline) { return impl_->take_published(id, deadline); }
+Message KernelClient::take_published(const std::string& id, Deadline deadline) {
+  return impl_->take_published(id, deadline);
+}
 
 Message KernelClient::expect_published(const std::string& id, std::string_view type) {
   Message message = impl_->take_published(id, Deadline());
@@ -402,17 +411,20 @@ void KernelClient::expect_stream(const std::string& id, std::string_view name, s
 
 void KernelClient::expect_display(const std::string& id, std::string_view text_plain) {
   const Message message = expect_published(id, "display_data");
-  if (shown_text(message) != text_plain) impl_->fail("expected display of " + std::string(text_plain) + ", got " + summary(message));
+  if (shown_text(message) != text_plain)
+    impl_->fail("expected display of " + std::string(text_plain) + ", got " + summary(message));
 }
 
 void KernelClient::expect_result(const std::string& id, std::string_view text_plain) {
   const Message message = expect_published(id, "execute_result");
-  if (shown_text(message) != text_plain) impl_->fail("expected result " + std::string(text_plain) + ", got " + summary(message));
+  if (shown_text(message) != text_plain)
+    impl_->fail("expected result " + std::string(text_plain) + ", got " + summary(message));
 }
 
 Message KernelClient::expect_error(const std::string& id, std::string_view ename) {
   Message message = expect_published(id, "error");
-  if (message.content.at("ename") != ename) impl_->fail("expected error " + std::string(ename) + ", got " + summary(message));
+  if (message.content.at("ename") != ename)
+    impl_->fail("expected error " + std::string(ename) + ", got " + summary(message));
   return message;
 }
 
@@ -452,7 +464,9 @@ Exchange KernelClient::exchange(Channel channel, std::string_view type, const Js
   return collect(request(channel, type, content, options));
 }
 
-Exchange KernelClient::run(const std::string& code, const ExecuteOptions& options) { return collect(execute(code, options)); }
+Exchange KernelClient::run(const std::string& code, const ExecuteOptions& options) {
+  return collect(execute(code, options));
+}
 
 Frames KernelClient::ping(const Frames& frames, Deadline deadline) { return impl_->ping(frames, deadline); }
 
@@ -486,7 +500,8 @@ void KernelClient::finish(Kernel kernel) {
 void expect_alive(KernelClient& client, const std::string& code, const std::vector<Shown>& shown) {
   for (const Channel channel : {Channel::shell, Channel::control}) {
     const Exchange info = client.exchange(channel, "kernel_info_request");
-    if (info.status() != "ok" || !info.published.empty()) throw Failure("kernel_info is not plain ok\n" + client.transcript());
+    if (info.status() != "ok" || !info.published.empty())
+      throw Failure("kernel_info is not plain ok\n" + client.transcript());
   }
   const Frames payload{random_id()};
   if (client.ping(payload) != payload) throw Failure("the heartbeat is no echo\n" + client.transcript());

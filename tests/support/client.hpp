@@ -15,18 +15,19 @@ namespace adrastea::testing {
 
 struct ClientOptions {
   std::string session = random_id();
-  std::string topic;               ///< of the iopub subscription
-  bool subscribe = true;           ///< to iopub, and wait for the welcome
-  bool welcome = true;             ///< false for kernels before protocol 5.5, which send none
+  std::string topic;          ///< of the iopub subscription
+  bool subscribe = true;      ///< to iopub, and wait for the welcome
+  bool welcome = true;        ///< false for kernels before protocol 5.5, which send none
+  bool welcome_topic = true;  ///< false for ipykernel, whose welcome lacks the topic frame
   bool connect_stdin = true;
-  bool exact_parents = true;       ///< see Oracle
-  int process_fd = -1;             ///< a pidfd, so that waits fail soon after the kernel has ended
+  bool exact_parents = true;  ///< see Oracle
+  int process_fd = -1;        ///< a pidfd, so that waits fail soon after the kernel has ended
 };
 
 struct SendOptions {
   Json metadata = Json::object();
   Json parent = Json::object();
-  Json header = Json::object();    ///< replaces or adds fields of the header
+  Json header = Json::object();  ///< replaces or adds fields of the header
   Frames buffers;
   std::optional<std::string> raw_content;  ///< this instead of the content
   std::optional<bool> reply_due;           ///< default: for every request type of the protocol
@@ -76,13 +77,15 @@ class KernelClient {
   ~KernelClient();
 
   // ---- send; returns the msg_id ----
-  std::string request(Channel channel, std::string_view type, const Json& content = Json::object(), const SendOptions& options = {});
+  std::string request(Channel channel, std::string_view type, const Json& content = Json::object(),
+                      const SendOptions& options = {});
   std::string execute(const std::string& code, const ExecuteOptions& options = {});
   std::string input_reply(const Json& value, const SendOptions& options = {});
   /// Any frames, as they are. What they cause is the test's business.
   void send_frames(Channel channel, const Frames& frames);
   /// A request's frames, signed, and not sent.
-  [[nodiscard]] Frames frames_of(std::string_view type, const Json& content = Json::object(), const SendOptions& options = {});
+  [[nodiscard]] Frames frames_of(std::string_view type, const Json& content = Json::object(),
+                                 const SendOptions& options = {});
   [[nodiscard]] const Codec& codec() const;
   [[nodiscard]] const std::string& session() const;
 
@@ -105,7 +108,8 @@ class KernelClient {
 
   // ---- whole exchanges ----
   Exchange collect(const std::string& id, Deadline deadline = Deadline());
-  Exchange exchange(Channel channel, std::string_view type, const Json& content = Json::object(), const SendOptions& options = {});
+  Exchange exchange(Channel channel, std::string_view type, const Json& content = Json::object(),
+                    const SendOptions& options = {});
   Exchange run(const std::string& code, const ExecuteOptions& options = {});
   /// A heartbeat by a peer of its own; returns the echo.
   Frames ping(const Frames& frames, Deadline deadline = Deadline());

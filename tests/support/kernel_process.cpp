@@ -42,9 +42,12 @@ std::string read_all(const std::filesystem::path& path) {
 
 const char* to_string(Transport transport) noexcept {
   switch (transport) {
-    case Transport::tcp: return "tcp";
-    case Transport::ipc: return "ipc";
-    case Transport::port0: return "port0";
+    case Transport::tcp:
+      return "tcp";
+    case Transport::ipc:
+      return "ipc";
+    case Transport::port0:
+      return "port0";
   }
   return "?";
 }
@@ -63,8 +66,11 @@ KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions
 }
 
 void KernelProcess::write_connection_file() {
-  Json fields{{"transport", "tcp"},           {"ip", "127.0.0.1"}, {"key", random_id()},
-              {"signature_scheme", "hmac-sha256"}, {"kernel_name", ""}};
+  Json fields{{"transport", "tcp"},
+              {"ip", "127.0.0.1"},
+              {"key", random_id()},
+              {"signature_scheme", "hmac-sha256"},
+              {"kernel_name", ""}};
   for (std::size_t i = 0; i < k_all_channels.size(); ++i) {
     fields[port_key(k_all_channels.at(i))] = options_.transport == Transport::ipc ? static_cast<int>(i) + 1 : 0;
   }
@@ -128,7 +134,8 @@ KernelProcess::~KernelProcess() {
   if (!ending_) {
     ::kill(-pid_, SIGKILL);
     int status = 0;
-    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {}
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
     check_sanitizers();
   }
   ::kill(-pid_, SIGKILL);  // children that user code left in the kernel's group
@@ -162,7 +169,8 @@ void KernelProcess::await_written_ports(Deadline deadline) {
     std::array<pollfd, 2> waits{pollfd{inotify_, POLLIN, 0}, pollfd{pidfd_, POLLIN, 0}};
     ::poll(waits.data(), waits.size(), static_cast<int>(deadline.left().count()));
     std::array<char, 4096> events{};
-    while (::read(inotify_, events.data(), events.size()) > 0) {}
+    while (::read(inotify_, events.data(), events.size()) > 0) {
+    }
   }
 }
 
@@ -173,7 +181,8 @@ void KernelProcess::signal_group(int number) const { ::kill(-pid_, number); }
 void KernelProcess::kill_parent() {
   ::kill(parent_, SIGKILL);
   int status = 0;
-  while (::waitpid(parent_, &status, 0) < 0 && errno == EINTR) {}
+  while (::waitpid(parent_, &status, 0) < 0 && errno == EINTR) {
+  }
   parent_ = -1;
 }
 

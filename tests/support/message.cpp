@@ -95,8 +95,8 @@ std::string summary(const Message& message) {
   if (content.size() > most) {
     content = content.substr(0, most) + "… (" + std::to_string(message.content_bytes.size()) + " bytes)";
   }
-  return std::string(to_string(message.channel)) + " " + message.header.value("msg_type", "?") + " parent=" +
-         message.parent_id() + " " + content;
+  return std::string(to_string(message.channel)) + " " + message.header.value("msg_type", "?") +
+         " parent=" + message.parent_id() + " " + content;
 }
 
 std::string random_id() {

@@ -58,8 +58,9 @@ void Oracle::check_identity(const Message& message) {
 
 void Oracle::check_parent(const Message& message, const Progress& progress) const {
   if (!progress.request) return;
-  const bool same = exact_parents_ ? message.parent_bytes == progress.request->header_bytes
-                                   : message.parent_header.at("session") == Json::parse(progress.request->header_bytes).at("session");
+  const bool same = exact_parents_
+                        ? message.parent_bytes == progress.request->header_bytes
+                        : message.parent_header.at("session") == Json::parse(progress.request->header_bytes).at("session");
   require(same, "the parent_header is not the request's header", message);
 }
 
@@ -71,6 +72,8 @@ void Oracle::received_orphan(const Message& message) {
     require(++starting_ == 1, "the kernel starts twice", message);
     return;
   }
+  // What the language prints while it starts belongs to no request.
+  if (type == "stream" && !any_busy_) return;
   require(type == "iopub_welcome", "a message without parent", message);
 }
 
@@ -110,6 +113,7 @@ void Oracle::received_status(const Message& message, Progress& progress) {
   const bool shell = takes_the_shell(message, progress);
   const std::string state = message.content.at("execution_state").get<std::string>();
   if (state == "busy") {
+    any_busy_ = true;
     require(progress.published == 0 && ++progress.busy == 1, "busy is not a request's first message", message);
     require(!shell || on_the_shell_.empty(), "busy while another shell request is", message);
     if (shell) on_the_shell_ = message.parent_id();

@@ -75,6 +75,7 @@ class Oracle {
   std::map<Channel, std::deque<std::string>> unanswered_;
   std::string on_the_shell_;  ///< the shell request between its busy and its idle
   int starting_ = 0;
+  bool any_busy_ = false;
 };
 
 }  // namespace adrastea::testing

@@ -100,7 +100,8 @@ const std::map<std::string, Keyword>& keywords() {
          if (!value.is_array()) return;
          std::size_t index = 0;
          for (const auto& item : value) {
-           const Json& schema = item_schema.is_array() ? item_schema.at(std::min(index, item_schema.size() - 1)) : item_schema;
+           const Json& schema =
+               item_schema.is_array() ? item_schema.at(std::min(index, item_schema.size() - 1)) : item_schema;
            check(schema, item, path + "/" + std::to_string(index++), found);
          }
        }},
@@ -116,12 +117,11 @@ const std::map<std::string, Keyword>& keywords() {
        }},
       {"pattern",
        [](const Json& pattern, const Json& value, const std::string& path, Violations& found) {
-         if (value.is_string() && !matches(value, pattern)) found.push_back(path + " " + value.dump() + " is not " + pattern.dump());
+         if (value.is_string() && !matches(value, pattern))
+           found.push_back(path + " " + value.dump() + " is not " + pattern.dump());
        }},
-      {"minimum",
-       [](const Json& limit, const Json& value, const std::string& path, Violations& found) {
-         at_least(!value.is_number() || value >= limit, path, "minimum", limit, found);
-       }},
+      {"minimum", [](const Json& limit, const Json& value, const std::string& path,
+                     Violations& found) { at_least(!value.is_number() || value >= limit, path, "minimum", limit, found); }},
       {"minLength",
        [](const Json& limit, const Json& value, const std::string& path, Violations& found) {
          at_least(!value.is_string() || value.get<std::string>().size() >= limit, path, "minLength", limit, found);
