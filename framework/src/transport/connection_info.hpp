@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "support/exit_cleanup.hpp"
+
 #include <array>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 namespace adrastea::transport {
@@ -12,19 +15,20 @@ enum class Channel { shell, iopub, stdin_channel, control, heartbeat };
 /// In the order in which ipc numbers are chosen (jupyter_client, connect.py).
 inline constexpr std::array<Channel, 5> k_channels{Channel::shell, Channel::iopub, Channel::stdin_channel, Channel::control,
                                                    Channel::heartbeat};
-[[nodiscard]] const char* to_string(Channel channel) noexcept;   ///< "shell", "iopub", "stdin", "control", "hb"
+[[nodiscard]] const char* to_string(Channel channel) noexcept;  ///< "shell", "iopub", "stdin", "control", "hb"
 
 /// A connection file's content (jupyter_client, "Making kernels for Jupyter"; JEP 106).
 struct ConnectionInfo {
-  std::string transport = "tcp";                    ///< "tcp" or "ipc"
-  std::string ip = "127.0.0.1";                     ///< tcp: address; ipc: path prefix
-  std::array<int, 5> ports{0, 0, 0, 0, 0};          ///< by Channel; 0: the kernel chooses. ipc: the path's suffix
-  std::string key;                                  ///< empty: no authentication
+  std::string transport = "tcp";            ///< "tcp" or "ipc"
+  std::string ip = "127.0.0.1";             ///< tcp: address; ipc: path prefix
+  std::array<int, 5> ports{0, 0, 0, 0, 0};  ///< by Channel; 0: the kernel chooses. ipc: the path's suffix
+  std::string key;                          ///< empty: no authentication
   std::string signature_scheme = "hmac-sha256";
   std::string kernel_name;
 
   [[nodiscard]] int port(Channel channel) const { return ports.at(static_cast<std::size_t>(channel)); }
   [[nodiscard]] int& port(Channel channel) { return ports.at(static_cast<std::size_t>(channel)); }
+  bool operator==(const ConnectionInfo&) const = default;
   /// tcp://ip:port (IPv6 in brackets), or ipc://ip-port.
   [[nodiscard]] std::string endpoint(Channel channel) const;
 };
@@ -58,6 +62,8 @@ class ConnectionFile {
   std::filesystem::path path_;
   ConnectionInfo info_;
   nlohmann::json loaded_ = nlohmann::json::object();
+  std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet
+  support::ExitFile removal_;             // set for an own file that exists
   bool own_ = false;
 };
 

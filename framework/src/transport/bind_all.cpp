@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/blocked_signals.hpp"
+#include "support/fork_guard.hpp"
+#include "support/printable.hpp"
+#include "support/unique_fd.hpp"
+#include "transport/heartbeat.hpp"
+#include "transport/ipc_endpoint.hpp"
+#include "transport/sockets.hpp"
+#include "transport/zmq_handles.hpp"
+#include "transport/zmq_publisher.hpp"
+#include "transport/zmq_router.hpp"
+
+#include <adrastea/errors.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <limits>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace adrastea::transport {
+namespace {
+
+// Subscriptions are short, and come from peers that nobody has authenticated.
+constexpr std::int64_t k_max_subscription_bytes = std::int64_t{64} << 10;
+constexpr std::int64_t k_max_heartbeat_bytes = std::int64_t{16} << 20;
+
+// Three contexts take 5 descriptors each, five sockets 2 each; the rest is for the first clients. Without them libzmq
+// ends the process by abort().
+constexpr std::size_t k_descriptors_needed = 40;
+
+void require_descriptors() {
+  std::vector<support::UniqueFd> taken;
+  while (taken.size() < k_descriptors_needed) {
+    support::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!fd) {
+      throw StartupError("cannot open the sockets: a kernel needs " + std::to_string(k_descriptors_needed) +
+                         " file descriptors more, and after " + std::to_string(taken.size()) +
+                         " came: " + std::generic_category().message(errno) + "; raise the limit (ulimit -n)");
+    }
+    taken.push_back(std::move(fd));
+  }
+}
+
+std::int64_t clamped(std::size_t bytes) {
+  return static_cast<std::int64_t>(std::min<std::size_t>(bytes, std::numeric_limits<std::int64_t>::max()));
+}
+
+int milliseconds(std::chrono::milliseconds time) {
+  return static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, std::numeric_limits<int>::max()));
+}
+
+/// Everything before bind: several options do nothing afterwards.
+ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel, bool ipv6, const Limits& limits) {
+  ZmqSocket socket(context, channel == Channel::iopub ? ZMQ_XPUB : ZMQ_ROUTER);
+  socket.set(ZMQ_LINGER, milliseconds(limits.linger));
+  if (ipv6) socket.set(ZMQ_IPV6, 1);
+  switch (channel) {
+    case Channel::stdin_channel:
+      socket.set(ZMQ_ROUTER_MANDATORY, 1);
+      [[fallthrough]];
+    case Channel::shell:
+    case Channel::control:
+      // A client that reconnects with its old identity replaces its dead connection, instead of being ignored.
+      socket.set(ZMQ_ROUTER_HANDOVER, 1);
+      // Replies are never dropped; and what a client has sent is here, where an interrupt or an abort can see it.
+      socket.set(ZMQ_SNDHWM, 0);
+      socket.set(ZMQ_RCVHWM, 0);
+      socket.set(ZMQ_MAXMSGSIZE, clamped(limits.max_frame_bytes));
+      break;
+    case Channel::iopub:
+      socket.set(ZMQ_XPUB_MANUAL, 1);
+      socket.set(ZMQ_XPUB_NODROP, 1);
+      socket.set(ZMQ_SNDHWM, limits.subscriber_queue_messages);
+      socket.set(ZMQ_MAXMSGSIZE, k_max_subscription_bytes);
+      break;
+    case Channel::heartbeat:
+      // ZeroMQ's own queue limits stay: echoes for a peer that does not read are dropped.
+      socket.set(ZMQ_LINGER, 0);
+      socket.set(ZMQ_MAXMSGSIZE, k_max_heartbeat_bytes);
+      break;
+  }
+  return socket;
+}
+
+std::string tcp_remedy(int error) {
+  switch (error) {
+    case EADDRINUSE:
+      return "another program has it; choose another port, or 0 to let the kernel choose";
+    case EADDRNOTAVAIL:
+    case ENODEV:
+    case EINVAL:
+      return "ip must be an address of this machine, in numbers";
+    case EACCES:
+      return "ports below 1024 need privileges";
+    default:
+      return "choose another ip or port";
+  }
+}
+
+void bind_tcp(ZmqSocket& socket, Channel channel, ConnectionInfo& info) {
+  int& port = info.port(channel);
+  std::string endpoint = info.endpoint(channel);
+  if (port == 0) endpoint.replace(endpoint.size() - 1, 1, "*");
+  if (const int error = socket.bind(endpoint); error != 0) throw BindFailure{zmq_strerror(error), tcp_remedy(error)};
+  if (port != 0) return;
+  const std::string got = socket.last_endpoint();
+  port = std::stoi(got.substr(got.rfind(':') + 1));
+}
+
+support::ExitFile bind_ipc(ZmqSocket& socket, const std::string& path) {
+  IpcListener listener = listen_ipc(path);
+  socket.set(ZMQ_USE_FD, listener.fd.get());
+  if (const int error = socket.bind("ipc://" + path); error != 0) {
+    throw BindFailure{zmq_strerror(error), "choose another ip prefix"};
+  }
+  static_cast<void>(listener.fd.release());  // ZeroMQ's now; it closes it with the socket
+  return std::move(listener.file);
+}
+
+/// As jupyter_client does: the first number whose path does not exist.
+int free_ipc_number(const std::string& prefix) {
+  struct stat status {};
+  int number = 1;
+  while (::lstat((prefix + "-" + std::to_string(number)).c_str(), &status) == 0) ++number;
+  return number;
+}
+
+/// The five sockets on their way to Bound. Whatever happens meanwhile, destroying this undoes all of it.
+struct Opening {
+  // Three, so that one can end and deliver without the others: the interpreter may be stuck in user code with its sockets,
+  // and heartbeats go on until the very end.
+  std::shared_ptr<ZmqContext> interpreter = std::make_shared<ZmqContext>();
+  std::shared_ptr<ZmqContext> relay = std::make_shared<ZmqContext>();
+  std::shared_ptr<ZmqContext> heartbeat = std::make_shared<ZmqContext>();
+  std::array<ZmqSocket, 5> sockets;
+  std::vector<support::ExitFile> files;
+
+  [[nodiscard]] ZmqSocket& socket(Channel channel) { return sockets.at(static_cast<std::size_t>(channel)); }
+  [[nodiscard]] const std::shared_ptr<ZmqContext>& context(Channel channel) const {
+    if (channel == Channel::heartbeat) return heartbeat;
+    return channel == Channel::shell || channel == Channel::stdin_channel ? interpreter : relay;
+  }
+};
+
+void bind_one(Opening& opening, Channel channel, ConnectionInfo& info) {
+  if (info.transport == "tcp") {
+    bind_tcp(opening.socket(channel), channel, info);
+    return;
+  }
+  if (info.port(channel) == 0) info.port(channel) = free_ipc_number(info.ip);
+  const std::string path = info.ip + "-" + std::to_string(info.port(channel));
+  opening.files.push_back(bind_ipc(opening.socket(channel), path));
+}
+
+void bind_every(Opening& opening, ConnectionInfo& info) {
+  Channel current = k_channels.front();
+  try {
+    std::optional<IpcDirectoryLock> lock;
+    if (info.transport == "ipc") lock.emplace(info.ip);
+    // Those that were asked for first, so that no chosen one takes the place of one that comes later.
+    const auto asked_for = info.ports;
+    for (const bool chosen : {false, true}) {
+      for (const Channel channel : k_channels) {
+        current = channel;
+        if ((asked_for.at(static_cast<std::size_t>(channel)) == 0) == chosen) bind_one(opening, channel, info);
+      }
+    }
+  } catch (const BindFailure& failure) {
+    const std::string endpoint = support::printable(info.endpoint(current));
+    throw StartupError(std::string("cannot bind the ") + to_string(current) + " channel to " + endpoint + ": " +
+                       failure.cause + " (addr=" + endpoint + "); " + failure.remedy);
+  }
+}
+
+class BoundSockets final : public Bound {
+ public:
+  BoundSockets(Opening opening, const Limits& limits)
+      : interpreter_(std::move(opening.interpreter)), relay_(std::move(opening.relay)), files_(std::move(opening.files)) {
+    shell = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::shell)), limits);
+    stdin_channel = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::stdin_channel)), limits);
+    control = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::control)), limits);
+    iopub = std::make_unique<ZmqPublisher>(std::move(opening.socket(Channel::iopub)));
+    heartbeat_.emplace(std::move(opening.heartbeat), std::move(opening.socket(Channel::heartbeat)));
+  }
+  BoundSockets(const BoundSockets&) = delete;
+  BoundSockets& operator=(const BoundSockets&) = delete;
+
+  ~BoundSockets() override {
+    // While our sockets still listen, nobody can have replaced their files.
+    remove_files();
+    // All before the first context: then they deliver at the same time, and one linger is enough for all.
+    shell.reset();
+    stdin_channel.reset();
+    control.reset();
+    iopub.reset();
+  }
+
+  void deliver_control_and_iopub() override {
+    control.reset();
+    iopub.reset();
+    relay_.reset();
+  }
+
+  void remove_files() noexcept override { files_.clear(); }
+
+ private:
+  std::shared_ptr<ZmqContext> interpreter_;
+  std::shared_ptr<ZmqContext> relay_;
+  std::vector<support::ExitFile> files_;
+  std::optional<Heartbeat> heartbeat_;
+};
+
+}  // namespace
+
+std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits) {
+  if (info.transport != "tcp" && info.transport != "ipc") {
+    throw StartupError("transport must be \"tcp\" or \"ipc\", not \"" + support::printable(info.transport) + "\"");
+  }
+  support::fork_guard::install();
+  require_descriptors();
+  // ZeroMQ's threads inherit it.
+  const support::BlockedSignals blocked;
+
+  ConnectionInfo got = info;
+  for (int& port : got.ports) port = std::max(port, 0);
+  Opening opening;
+  const bool ipv6 = got.transport == "tcp" && got.ip.find(':') != std::string::npos;
+  for (const Channel channel : k_channels) {
+    opening.socket(channel) = configured(opening.context(channel), channel, ipv6, limits);
+  }
+  bind_every(opening, got);
+  auto bound = std::make_unique<BoundSockets>(std::move(opening), limits);
+  info = std::move(got);
+  return bound;
+}
+
+}  // namespace adrastea::transport

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "support/atomic_file.hpp"
+#include "support/ids.hpp"
+#include "support/log.hpp"
+#include "support/printable.hpp"
+#include "support/unique_fd.hpp"
+#include "transport/connection_info.hpp"
+#include "transport/connection_json.hpp"
+
+#include <adrastea/errors.hpp>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <system_error>
+
+namespace adrastea::transport {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::size_t k_max_file_bytes = std::size_t{1} << 20;
+
+std::string describe(const fs::path& path) { return "connection file " + support::printable(path.native()); }
+
+std::string cause_of(int error) { return std::generic_category().message(error); }
+
+fs::path find_file(const fs::path& name) {
+  if (name.empty()) throw StartupError("connection file: its name is empty");
+  std::error_code error;
+  fs::path here = fs::absolute(name, error);
+  if (error) throw StartupError(describe(name) + ": no working directory: " + error.message());
+  if (name.is_absolute() || fs::exists(here, error)) return here;
+  fs::path there = runtime_directory() / name;
+  if (fs::exists(there, error)) return fs::absolute(there);
+  throw StartupError(describe(name) + ": " + cause_of(ENOENT) + ", neither as " + support::printable(here.native()) +
+                     " nor as " + support::printable(there.native()));
+}
+
+void warn_about_readers(const struct stat& status, const fs::path& path) {
+  if ((status.st_mode & 0077U) != 0) {
+    support::log::warning(describe(path) + ": other users may open it (its mode is not 0600), and it holds the key");
+  }
+  if (status.st_uid != ::geteuid()) {
+    support::log::warning(describe(path) + ": belongs to user " + std::to_string(status.st_uid));
+  }
+}
+
+std::string read_file(const fs::path& path) {
+  // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
+  const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  if (!fd) throw StartupError(describe(path) + ": cannot open it: " + cause_of(errno));
+  struct stat status {};
+  if (::fstat(fd.get(), &status) != 0) throw StartupError(describe(path) + ": " + cause_of(errno));
+  if (S_ISDIR(status.st_mode)) throw StartupError(describe(path) + ": is a directory");
+  if (!S_ISREG(status.st_mode)) throw StartupError(describe(path) + ": is no regular file");
+
+  std::string text(k_max_file_bytes + 1, '\0');
+  std::size_t filled = 0;
+  while (filled < text.size()) {
+    const ssize_t got = ::read(fd.get(), text.data() + filled, text.size() - filled);
+    if (got == 0) break;
+    if (got > 0) {
+      filled += static_cast<std::size_t>(got);
+    } else if (errno != EINTR) {
+      throw StartupError(describe(path) + ": cannot read it: " + cause_of(errno));
+    }
+  }
+  if (filled == 0) throw StartupError(describe(path) + ": is empty");
+  if (filled > k_max_file_bytes) {
+    throw StartupError(describe(path) + ": is larger than " + std::to_string(k_max_file_bytes) + " bytes");
+  }
+  text.resize(filled);
+  warn_about_readers(status, path);
+  return text;
+}
+
+/// What jupyter_client and ipykernel assume when nothing is said.
+std::string default_ip(const std::string& transport, fs::path file) {
+  return transport == "ipc" ? file.replace_extension().native() + "-ipc" : "127.0.0.1";
+}
+
+fs::path free_name(const fs::path& directory) {
+  // One process may hold several kernels; and another machine's process that shares this directory may have our pid.
+  const std::string stem = "kernel-" + std::to_string(::getpid());
+  fs::path path = directory / (stem + ".json");
+  for (int n = 2; fs::exists(fs::symlink_status(path)); ++n) path = directory / (stem + "-" + std::to_string(n) + ".json");
+  return path;
+}
+
+}  // namespace
+
+ConnectionFile ConnectionFile::load(const fs::path& name) {
+  ConnectionFile file;
+  file.path_ = find_file(name);
+  const std::string where = describe(file.path_);
+  file.loaded_ = parse_connection_json(read_file(file.path_), where);
+  file.info_ = read_connection_json(file.loaded_, where);
+  file.stored_ = file.info_;
+  if (file.info_.ip.empty()) file.info_.ip = default_ip(file.info_.transport, file.path_);
+  if (file.info_.ip == "*" && file.info_.transport == "tcp") file.info_.ip = "0.0.0.0";
+  require_safe(file.info_, where);
+  return file;
+}
+
+ConnectionFile ConnectionFile::create(const std::string& kernel_name) {
+  const fs::path directory = runtime_directory();
+  try {
+    if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+      throw std::system_error(errno, std::generic_category(), "cannot make it");
+    }
+    ConnectionFile file;
+    file.path_ = free_name(fs::absolute(directory));
+    file.info_.key = support::random_hex(32);
+    file.info_.kernel_name = kernel_name;
+    file.own_ = true;
+    return file;
+  } catch (const std::system_error& error) {
+    throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what());
+  }
+}
+
+ConnectionFile::ConnectionFile(ConnectionFile&&) noexcept = default;
+ConnectionFile& ConnectionFile::operator=(ConnectionFile&&) noexcept = default;
+ConnectionFile::~ConnectionFile() = default;
+
+void ConnectionFile::store() {
+  if (stored_ == info_) return;
+  nlohmann::json merged = loaded_;
+  write_connection_json(info_, merged);
+  try {
+    if (own_ && !stored_) removal_ = support::ExitFile(path_, support::ExitFile::Only::any_file_there);
+    support::replace_file(path_, merged.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+  } catch (const std::system_error& error) {
+    throw StartupError(describe(path_) + ": " + error.what());
+  }
+  loaded_ = std::move(merged);
+  stored_ = info_;
+}
+
+}  // namespace adrastea::transport

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "transport/connection_info.hpp"
+
+#include <string>
+
+namespace adrastea::transport {
+
+/// The connection file's keys, in memory: text → JSON → ConnectionInfo and back. No files here.
+/// Errors: StartupError of one line, which begins with `where` and names the key; it never holds the key of the signature.
+
+/// JSON text → one object.
+[[nodiscard]] nlohmann::json parse_connection_json(const std::string& text, const std::string& where);
+
+/// Lenient: ports as numbers or text, optional keys missing, transport in any case.
+[[nodiscard]] ConnectionInfo read_connection_json(const nlohmann::json& json, const std::string& where);
+
+/// Exact: every key that Jupyter defines, in the type that it defines; others in `json` stay.
+void write_connection_json(const ConnectionInfo& info, nlohmann::json& json);
+
+/// Throws when these settings would let strangers run code: no key, yet reachable from other machines.
+void require_safe(const ConnectionInfo& info, const std::string& where);
+
+}  // namespace adrastea::transport

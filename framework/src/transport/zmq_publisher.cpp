@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "transport/zmq_publisher.hpp"
+
+#include "support/log.hpp"
+
+#include <cerrno>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace adrastea::transport {
+
+ZmqPublisher::ZmqPublisher(ZmqSocket socket) : socket_(std::move(socket)), fd_(socket_.fd()) {}
+
+std::optional<Publisher::Event> ZmqPublisher::next_event() {
+  ZmqPart part;
+  while (socket_.receive(part, ZMQ_DONTWAIT)) {
+    // An XSUB peer may send whatever it likes up here. Events are single frames that begin with 0 or 1.
+    bool single = true;
+    while (part.more() && socket_.receive(part, ZMQ_DONTWAIT)) single = false;
+    const std::string_view bytes = part.bytes();
+    if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) continue;
+    return Event{.subscribe = bytes.front() == '\1', .topic = std::string(bytes.substr(1))};
+  }
+  return std::nullopt;
+}
+
+bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {
+  // With XPUB_NODROP the first frame decides for the whole message: it is refused while any subscriber that the topic
+  // reaches is full, and once it is taken, so are the others. So the body is copied only for a message that goes.
+  ZmqPart first(topic);
+  if (!socket_.send(first, ZMQ_DONTWAIT | (body.empty() ? 0 : ZMQ_SNDMORE))) return errno != EAGAIN;
+  for (std::size_t i = 0; i < body.size(); ++i) {
+    try {
+      ZmqPart part{std::string_view(body[i])};
+      if (!socket_.send(part, ZMQ_DONTWAIT | (i + 1 < body.size() ? ZMQ_SNDMORE : 0))) return true;  // ending
+    } catch (const std::bad_alloc&) {
+      // A message that was begun must be finished. Nobody takes this one: its signature cannot be right.
+      ZmqPart end;
+      static_cast<void>(socket_.send(end, ZMQ_DONTWAIT));
+      support::log::error("an iopub message was lost: no memory for a frame of " + std::to_string(body[i].size()) +
+                          " bytes");
+      return true;
+    }
+  }
+  return true;
+}
+
+}  // namespace adrastea::transport

@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "transport/sockets.hpp"
+#include "transport/zmq_handles.hpp"
+
+namespace adrastea::transport {
+
+class ZmqPublisher final : public Publisher {
+ public:
+  explicit ZmqPublisher(ZmqSocket socket);
+  [[nodiscard]] int fd() const override { return fd_; }
+  [[nodiscard]] bool readable() override { return socket_.readable(); }
+  std::optional<Event> next_event() override;
+  void set_filter(std::string_view topic_prefix) override { socket_.set(ZMQ_SUBSCRIBE, topic_prefix); }
+  void remove_filter(std::string_view topic_prefix) override { socket_.set(ZMQ_UNSUBSCRIBE, topic_prefix); }
+  [[nodiscard]] bool try_send(std::string_view topic, const wire::Frames& body) override;
+
+ private:
+  ZmqSocket socket_;
+  int fd_;
+};
+
+}  // namespace adrastea::transport
