@@ -28,7 +28,8 @@ else()
   set(adrastea_pc_requires_private)
 endif()
 # Relative, so that an installation may be moved.
-file(RELATIVE_PATH adrastea_pc_prefix /prefix/${CMAKE_INSTALL_LIBDIR}/pkgconfig /prefix)
+cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig
+           OUTPUT_VARIABLE adrastea_pc_prefix)
 configure_file(cmake/adrastea.pc.in adrastea.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/adrastea.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 

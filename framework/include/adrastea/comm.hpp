@@ -15,7 +15,7 @@ namespace adrastea {
 struct CommMessage {
   Json data = Json::object();
   Json metadata = Json::object();
-  Buffers buffers;
+  Buffers buffers{};
 };
 
 /// One open comm (Messaging, "Custom Messages"): a line to an object in the frontend, symmetrical, without replies.

@@ -15,9 +15,9 @@ namespace adrastea {
 
 struct KernelOptions {
   /// Read and, where ports are 0, rewritten. Empty: an own file in Jupyter's runtime directory, removed at the end.
-  std::filesystem::path connection_file;
+  std::filesystem::path connection_file{};
   /// Name in kernel_info_reply.implementation, logs and errors. Empty: the language's name.
-  std::string name;
+  std::string name{};
   /// Captures file descriptors 1 and 2, so that output of C code and child processes reaches the notebook. One kernel of
   /// a process may; run() does.
   bool capture_output = false;
@@ -25,7 +25,7 @@ struct KernelOptions {
   bool handle_signals = false;
   /// Ends the process when the one named by JPY_PARENT_PID has ended; run() does.
   bool watch_parent = false;
-  Limits limits;
+  Limits limits{};
 };
 
 using InterpreterFactory = std::function<std::unique_ptr<Interpreter>()>;

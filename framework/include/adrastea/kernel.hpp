@@ -17,8 +17,8 @@ namespace adrastea {
 
 /// How the kernel presents itself to Jupyter. Everything has a default made from Interpreter::language().
 struct KernelSpec {
-  std::string name;          ///< kernelspec folder: [A-Za-z0-9._-]+; empty: the language's name
-  std::string display_name;  ///< empty: the language's name with a capital
+  std::string name{};          ///< kernelspec folder: [A-Za-z0-9._-]+; empty: the language's name
+  std::string display_name{};  ///< empty: the language's name with a capital
 };
 
 /// The whole command line of a kernel: serve (`-f FILE`, or nothing for an own connection file), `install`, `uninstall`,
@@ -33,7 +33,8 @@ ADRASTEA_EXPORT int run(int argc, char** argv, const std::function<std::unique_p
 
 template <class MyInterpreter>
 int run(int argc, char** argv, const KernelSpec& spec = {}) {
-  return run(argc, argv, [] { return std::make_unique<MyInterpreter>(); }, spec);
+  return run(
+      argc, argv, [] { return std::make_unique<MyInterpreter>(); }, spec);
 }
 
 }  // namespace adrastea

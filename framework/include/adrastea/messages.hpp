@@ -11,7 +11,8 @@
 
 /// The requests of the Jupyter messaging protocol, and their results, as a kernel author sees them.
 ///
-/// Plain values: copy them, keep them, use them on any thread. Names are those of the protocol. JSON appears only where
+/// Plain values: copy them, keep them, use them on any thread. Every member has an initializer, so that naming only some
+/// ({.name = "lua"}) compiles without a warning. Names are those of the protocol. JSON appears only where
 /// the protocol is free-form (mime bundles, metadata, comm data). All text is UTF-8; every cursor is an offset in bytes
 /// into `code`: the framework converts from and to the code points that the protocol counts in.
 namespace adrastea {
@@ -38,26 +39,26 @@ struct LanguageInfo {
 
 /// The rest of kernel_info_reply.
 struct HelpLink {
-  std::string text;
-  std::string url;
+  std::string text{};
+  std::string url{};
 };
 struct KernelInfo {
-  std::string implementation;          ///< empty: the kernelspec's name
-  std::string implementation_version;  ///< empty: the framework's version
-  std::string banner;                  ///< what a console prints first; empty: made from the language
-  std::vector<HelpLink> help_links;
+  std::string implementation{};          ///< empty: the kernelspec's name
+  std::string implementation_version{};  ///< empty: the framework's version
+  std::string banner{};                  ///< what a console prints first; empty: made from the language
+  std::vector<HelpLink> help_links{};
 };
 
 /// execute_request (Messaging, "Execute").
 struct ExecuteRequest {
-  std::string code;
+  std::string code{};
   bool silent = false;        ///< no execute_input, no result, no stream output, no history
   bool store_history = true;  ///< false whenever silent
   bool allow_stdin = false;   ///< whether Host::input may ask this client
   bool stop_on_error = true;
   int execution_count = 0;  ///< this cell's number; for silent or unstored code the current one
-  std::string cell_id;      ///< metadata.cellId, empty where the client sends none
-  std::string msg_id;
+  std::string cell_id{};    ///< metadata.cellId, empty where the client sends none
+  std::string msg_id{};
   Json metadata = Json::object();
 };
 
@@ -71,12 +72,12 @@ struct [[nodiscard]] ExecuteResult {
   Json metadata = Json::object();
 
   /// With Status::error. The framework publishes `error` and puts the same into the reply.
-  std::string ename;
-  std::string evalue;
-  std::vector<std::string> traceback;  ///< coloured lines; some clients show only this, so name the error in it
+  std::string ename{};
+  std::string evalue{};
+  std::vector<std::string> traceback{};  ///< coloured lines; some clients show only this, so name the error in it
 
   /// Messaging, "Payloads (DEPRECATED)", still what opens a pager: see page() and set_next_input().
-  std::vector<Json> payload;
+  std::vector<Json> payload{};
 };
 
 /// The cell ran and has no value.
@@ -109,18 +110,18 @@ ADRASTEA_EXPORT Json set_next_input(std::string text, bool replace = false);
 
 /// complete_request (Messaging, "Completion").
 struct CompleteRequest {
-  std::string code;
+  std::string code{};
   std::size_t cursor = 0;  ///< byte offset into code
 };
 
 struct Completion {
-  std::string text;       ///< replaces code[start, end)
-  std::string type;       ///< "function", "module", "keyword", "instance", "path", …; shown by JupyterLab; may be empty
-  std::string signature;  ///< may be empty
+  std::string text{};       ///< replaces code[start, end)
+  std::string type{};       ///< "function", "module", "keyword", "instance", "path", …; shown by JupyterLab; may be empty
+  std::string signature{};  ///< may be empty
 };
 
 struct CompleteResult {
-  std::vector<Completion> matches;
+  std::vector<Completion> matches{};
   std::size_t start = 0;  ///< byte offsets into code; the framework sets both to the cursor when there are no matches
   std::size_t end = 0;
   Json metadata = Json::object();
@@ -128,7 +129,7 @@ struct CompleteResult {
 
 /// inspect_request (Messaging, "Introspection").
 struct InspectRequest {
-  std::string code;
+  std::string code{};
   std::size_t cursor = 0;  ///< byte offset into code
   int detail_level = 0;    ///< 0: short, 1: with source
 };
@@ -143,7 +144,7 @@ struct InspectResult {
 struct IsCompleteResult {
   enum class Status { complete, incomplete, invalid, unknown };
   Status status = Status::unknown;
-  std::string indent;  ///< sent with incomplete only
+  std::string indent{};  ///< sent with incomplete only
 };
 
 }  // namespace adrastea
