@@ -125,10 +125,7 @@ ParsedCommand parse_command(const std::string& program, const std::vector<std::s
   } catch (const CLI::CallForHelp&) {
     return {std::nullopt, grammar.app.help(), 0};
   } catch (const CLI::ParseError& wrong) {
-    const CLI::App* used = grammar.install->parsed()     ? grammar.install
-                           : grammar.uninstall->parsed() ? grammar.uninstall
-                                                         : &grammar.app;
-    return {std::nullopt, program + ": " + support::printable(wrong.what()) + "\n" + used->help(), 2};
+    return {std::nullopt, program + ": " + support::printable(wrong.what()) + "\n" + grammar.app.help(), 2};
   }
 }
 

@@ -43,6 +43,7 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
   void write_to(int fd) {
     const std::lock_guard lock(mutex_);
     fd_ = fd;
+    budget_ = {};
   }
 
  private:
@@ -94,8 +95,10 @@ Log& instance() {
 
 }  // namespace
 
+void set_fd(int fd) { instance().sink->write_to(fd); }
+
 void open(int fd, Level least) {
-  instance().sink->write_to(fd);
+  set_fd(fd);
   set_level(least);
 }
 

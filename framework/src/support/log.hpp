@@ -16,6 +16,8 @@ enum class Level { debug, info, warning, error };
 /// written.
 void open(int fd, Level least);
 void set_level(Level least);
+/// Only the descriptor: when the one in use moves.
+void set_fd(int fd);
 
 void write(Level level, std::string_view line);
 inline void debug(std::string_view line) { write(Level::debug, line); }
