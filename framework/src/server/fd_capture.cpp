@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/fd_capture.hpp"
+
+#include <adrastea/errors.hpp>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstdio>
+#include <cstring>
+
+namespace adrastea::server {
+
+namespace {
+
+[[noreturn]] void fail(const char* what) {
+  throw StartupError(std::string("cannot capture the output of child processes: ") + what + ": " + std::strerror(errno));
+}
+
+int number_of(Stream stream) { return stream == Stream::out ? STDOUT_FILENO : STDERR_FILENO; }
+
+}  // namespace
+
+FdCapture::FdCapture() {
+  std::fflush(nullptr);
+  for (const Stream stream : {Stream::out, Stream::err}) {
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) fail("pipe2");
+    Pipe& pipe = pipes_[static_cast<std::size_t>(stream)];
+    pipe.write_end = support::UniqueFd(ends[1]);
+    pipe.read_end = support::UniqueFd(ends[0]);
+    // Only our end: children expect a pipe that blocks.
+    if (::fcntl(ends[0], F_SETFL, O_NONBLOCK) != 0) fail("fcntl");
+    pipe.original = support::UniqueFd(::fcntl(number_of(stream), F_DUPFD_CLOEXEC, 3));
+    if (!pipe.original) fail("dup");
+    if (::dup2(pipe.write_end.get(), number_of(stream)) < 0) fail("dup2");
+  }
+  // As on a terminal: a line is out when it ends, so printf and fprintf(stderr) keep their order.
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
+}
+
+FdCapture::~FdCapture() {
+  // What is still buffered has no request to belong to; without a reader a full pipe would block the flush.
+  for (const Stream stream : {Stream::out, Stream::err}) {
+    const Pipe& pipe = pipes_[static_cast<std::size_t>(stream)];
+    if (pipe.original) ::dup2(pipe.original.get(), number_of(stream));
+  }
+}
+
+std::string FdCapture::read(Stream stream) {
+  const int fd = pipe(stream).read_end.get();
+  int waiting = 0;
+  if (::ioctl(fd, FIONREAD, &waiting) != 0 || waiting <= 0) return {};
+  std::string bytes(static_cast<std::size_t>(waiting), '\0');
+  const ssize_t count = ::read(fd, bytes.data(), bytes.size());
+  bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
+  copy_to_log(bytes);
+  return bytes;
+}
+
+void FdCapture::flush_stdio() noexcept {
+  // Not fflush(nullptr): it would also flush files of the user's, and seek in those opened for reading.
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+void FdCapture::copy_to_log(std::string_view bytes) const noexcept {
+  while (!bytes.empty()) {
+    pollfd ready{.fd = original_stderr(), .events = POLLOUT, .revents = 0};
+    // POLLERR: a pipe without a reader, and writing would raise SIGPIPE.
+    if (::poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return;
+    // A pipe that is ready takes PIPE_BUF bytes without blocking.
+    const ssize_t count = ::write(original_stderr(), bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
+    if (count <= 0) return;
+    bytes.remove_prefix(static_cast<std::size_t>(count));
+  }
+}
+
+}  // namespace adrastea::server

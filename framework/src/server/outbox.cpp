@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/outbox.hpp"
+
+#include "support/utf8.hpp"
+
+#include <utility>
+
+namespace adrastea::server {
+
+namespace utf8 = support::utf8;
+
+Outbox::Outbox(wire::Identity& identity, const Limits& limits, FdCapture* capture)
+    : identity_(identity), limits_(limits), capture_(capture), latest_(std::make_shared<RequestContext>()) {}
+
+void Outbox::add_text(const Context& context, Stream stream, std::string_view text) {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+  add_text_locked(context, stream, text);
+}
+
+void Outbox::add(Publication publication) {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+  queue_.push_back(std::move(publication));
+}
+
+void Outbox::add_busy(const Context& context, Publication busy) {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+  complete_text_locked(latest_);
+  latest_ = context;
+  queue_.push_back(std::move(busy));
+}
+
+void Outbox::complete_text(const Context& context) {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+  complete_text_locked(context);
+}
+
+void Outbox::collect() {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+}
+
+void Outbox::detach_capture() {
+  const std::lock_guard lock(mutex_);
+  capture_ = nullptr;
+}
+
+std::vector<Publication> Outbox::take() {
+  const std::lock_guard lock(mutex_);
+  collect_locked();
+  text_bytes_ = 0;
+  return std::exchange(queue_, {});
+}
+
+std::size_t Outbox::text_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return text_bytes_;
+}
+
+Context Outbox::latest() const {
+  const std::lock_guard lock(mutex_);
+  return latest_;
+}
+
+void Outbox::collect_locked() {
+  if (capture_ == nullptr) return;
+  for (const Stream stream : {Stream::out, Stream::err}) {
+    const std::string bytes = capture_->read(stream);
+    if (!bytes.empty()) add_text_locked(latest_, stream, bytes);
+  }
+}
+
+void Outbox::add_text_locked(const Context& context, Stream stream, std::string_view text) {
+  if (context->silent || text.empty()) return;
+  std::string& tail = context->tails[static_cast<std::size_t>(stream)];
+  if (tail.empty()) {
+    const std::size_t kept = utf8::incomplete_tail(text);
+    append_locked(context, stream, text.substr(0, text.size() - kept));
+    tail = text.substr(text.size() - kept);
+    return;
+  }
+  std::string joined = std::exchange(tail, {});
+  joined.append(text);
+  const std::size_t kept = utf8::incomplete_tail(joined);
+  tail = joined.substr(joined.size() - kept);
+  joined.resize(joined.size() - kept);
+  append_locked(context, stream, joined);
+}
+
+void Outbox::append_locked(const Context& context, Stream stream, std::string_view text) {
+  std::string mended;
+  if (!utf8::is_valid(text)) text = mended = utf8::sanitized(text);
+  while (!text.empty()) {
+    std::size_t room = 0;
+    if (continues_last_locked(context, stream))
+      room = utf8::cut_before(text, limits_.max_stream_bytes - queue_.back().content.size());
+    if (room == 0) {
+      start_text_locked(context, stream);
+      room = utf8::cut_before(text, limits_.max_stream_bytes);
+    }
+    queue_.back().content.append(text.substr(0, room));
+    text_bytes_ += room;
+    text.remove_prefix(room);
+  }
+}
+
+bool Outbox::continues_last_locked(const Context& context, Stream stream) const {
+  if (queue_.empty()) return false;
+  const Publication& last = queue_.back();
+  return last.is_stream && last.stream == stream && last.context == context &&
+         last.content.size() < limits_.max_stream_bytes;
+}
+
+void Outbox::start_text_locked(const Context& context, Stream stream) {
+  Publication made;
+  made.context = context;
+  made.header = identity_.next_header("stream");
+  made.topic = std::string("stream.") + to_string(stream);
+  made.is_stream = true;
+  made.stream = stream;
+  queue_.push_back(std::move(made));
+}
+
+void Outbox::complete_text_locked(const Context& context) {
+  for (const Stream stream : {Stream::out, Stream::err}) {
+    const std::string half = std::exchange(context->tails[static_cast<std::size_t>(stream)], {});
+    if (!half.empty()) append_locked(context, stream, utf8::sanitized(half));
+  }
+}
+
+}  // namespace adrastea::server

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "server/iopub.hpp"
+#include "server/request_context.hpp"
+#include "transport/sockets.hpp"
+#include "wire/decode.hpp"
+#include "wire/encode.hpp"
+#include "wire/signature.hpp"
+
+#include <adrastea/limits.hpp>
+#include <adrastea/messages.hpp>
+
+#include <functional>
+#include <optional>
+
+namespace adrastea::server {
+
+/// What a handler answers. The msg_type is the request's, with _reply for _request.
+struct Reply {
+  Json content = Json::object();
+  Json metadata = Json::object();
+  Buffers buffers{};
+  /// The execute_requests that wait already are to be answered with "aborted" (stop_on_error).
+  bool abort_queue = false;
+  /// Called when the reply has been sent, before idle.
+  std::function<void()> after{};
+};
+
+/// What services make of a request. Called on the thread that owns the channel: shell on the interpreter thread, control on
+/// the thread "control".
+class Handler {
+ public:
+  virtual ~Handler() = default;
+  /// Sets what publishing depends on (silent, allow_stdin) before busy is sent. Must not throw.
+  virtual void prepare(RequestContext& context, const wire::Message& request) noexcept = 0;
+  /// Nothing: no reply is due (comm messages, unknown types). May throw anything: the reply then is an error.
+  virtual std::optional<Reply> handle(const Context& context, const wire::Message& request) = 0;
+  /// The reply to an execute_request that is not run because one before it failed.
+  virtual Reply aborted(const wire::Message& request) = 0;
+};
+
+/// {"status":"error",…} of whatever is being thrown: call it in a catch block. Never throws, whatever what() does.
+[[nodiscard]] Json error_content_of_current_exception() noexcept;
+[[nodiscard]] Json error_content(std::string_view ename, std::string_view evalue);
+
+/// Serves one channel: frames → message, busy, handler, reply, idle.
+///
+///     busy(R) < everything R publishes < reply(R) < idle(R)
+///
+/// Threads: that of the channel. Errors: none leave it; a message that does not decode is logged and dropped.
+class RequestServer {
+ public:
+  struct Parts {
+    transport::Router& socket;
+    Iopub& iopub;
+    wire::Signer signer;
+    wire::ReplayHistory& history;
+    wire::Identity& identity;
+    const Limits& limits;
+    Handler& handler;
+    RequestContext::Origin origin;
+  };
+  explicit RequestServer(Parts parts) : parts_(std::move(parts)) {}
+
+  /// The next message that decodes, or nothing when none waits.
+  [[nodiscard]] std::optional<wire::Message> receive();
+  [[nodiscard]] Context make_context(const wire::Message& request);
+
+  /// Returns Reply::abort_queue.
+  bool serve(const Context& context, const wire::Message& request);
+  void serve_aborted(const wire::Message& request);
+
+ private:
+  [[nodiscard]] std::optional<Reply> handle(const Context& context, const wire::Message& request);
+  void send(const Context& context, const Reply& reply);
+
+  Parts parts_;
+};
+
+}  // namespace adrastea::server

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "server/interrupts.hpp"
+#include "server/request_server.hpp"
+#include "server/wakeup.hpp"
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <vector>
+
+namespace adrastea::server {
+
+/// The interpreter's loop: takes shell requests one by one, and nobody else has an opinion about when one starts or ends.
+///
+/// Threads: interpreter, but for current(), which output() calls on it too. Errors: none.
+class ShellLoop {
+ public:
+  ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
+            const std::atomic<bool>& stopping);
+
+  /// Blocks until a request waits, or the wakeup is signalled.
+  void wait();
+  /// Serves what waits. False once the kernel is stopping.
+  bool step();
+
+  /// The request that runs now, or the latest one; before the first, one that has no header.
+  [[nodiscard]] const Context& current() const noexcept { return stack_.empty() ? latest_ : stack_.back(); }
+  [[nodiscard]] bool running() const noexcept { return !stack_.empty(); }
+
+ private:
+  [[nodiscard]] std::optional<wire::Message> next();
+  void serve(const wire::Message& request);
+  void abort_waiting();
+
+  transport::Router& socket_;
+  RequestServer server_;
+  Interrupts& interrupts_;
+  const Wakeup& wakeup_;
+  const std::atomic<bool>& stopping_;
+  std::vector<Context> stack_;  ///< subshells run nested, at safepoints
+  Context latest_ = std::make_shared<RequestContext>();
+  std::deque<wire::Message> pending_;  ///< taken from the socket when an error aborted the queue
+  std::size_t to_abort_ = 0;           ///< how many of pending_ were sent before that error was known
+};
+
+}  // namespace adrastea::server

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "server/subscribers.hpp"
+
+#include "support/utf8.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace adrastea::server {
+
+Subscribers::Subscribers(transport::Publisher& socket, const Limits& limits, Messages messages)
+    : socket_(socket), limits_(limits), messages_(std::move(messages)) {
+  for (std::size_t i = 0; i < k_groups; ++i) groups_[i].prefix = "@" + std::to_string(i) + ".";
+}
+
+void Subscribers::handle_events() {
+  while (socket_.readable()) {
+    const auto event = socket_.next_event();
+    if (!event) continue;
+    if (event->subscribe)
+      subscribe(event->topic);
+    else
+      unsubscribe(event->topic);
+  }
+}
+
+void Subscribers::subscribe(const std::string& topic) {
+  if (!topic.empty()) {
+    ++live_named_;
+    named_.used = true;
+    socket_.set_filter(topic);
+    // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.
+    if (support::utf8::is_valid(topic)) {
+      const auto body = std::make_shared<const wire::Frames>(messages_.welcome(topic));
+      deliver_to(named_, {topic, body, 0, nullptr}, Clock::now());
+    }
+    return;
+  }
+  ++live_;
+  Group& group = groups_[next_group_];
+  next_group_ = (next_group_ + 1) % k_groups;
+  group.used = true;
+  socket_.set_filter("");
+  // Its queue is empty: this cannot fail.
+  [[maybe_unused]] const bool sent = socket_.try_send("", messages_.welcome(topic));
+  socket_.remove_filter("");
+  socket_.set_filter(group.prefix);
+}
+
+void Subscribers::unsubscribe(const std::string& topic) {
+  if (!topic.empty()) {
+    socket_.remove_filter(topic);
+    if (live_named_ > 0 && --live_named_ == 0) named_ = Group();
+    return;
+  }
+  // Which group it was in is not known; removing a filter it does not have is nothing. When its connection has ended,
+  // ZeroMQ has removed the filter already.
+  for (const Group& group : groups_)
+    if (group.used) socket_.remove_filter(group.prefix);
+  if (live_ > 0 && --live_ == 0) {
+    next_group_ = 0;
+    for (Group& group : groups_) {
+      Group fresh;
+      fresh.prefix = group.prefix;
+      group = std::move(fresh);
+    }
+  }
+}
+
+void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
+  for (Group& group : groups_)
+    if (group.used) deliver_to(group, delivery, now);
+  if (named_.used) deliver_to(named_, delivery, now);
+}
+
+void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time_point now) {
+  retry_group(group, now);
+  if (group.backlog.empty() && socket_.try_send(group.prefix + delivery.topic, *delivery.body)) return;
+  if (group.behind && delivery.text_bytes > 0) {
+    if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
+    group.dropped += delivery.text_bytes;
+    group.dropped_context = delivery.context;
+    return;
+  }
+  mark_dropped(group);
+  enqueue(group, delivery, now);
+}
+
+void Subscribers::enqueue(Group& group, const Delivery& delivery, Clock::time_point now) {
+  const bool was_over = over_budget(group);
+  group.backlog.push_back(delivery);
+  group.backlog_text += delivery.text_bytes;
+  if (!was_over && over_budget(group)) group.progress = now;
+}
+
+void Subscribers::retry(Clock::time_point now) {
+  for (Group& group : groups_) retry_group(group, now);
+  retry_group(named_, now);
+}
+
+void Subscribers::retry_group(Group& group, Clock::time_point now) {
+  while (!group.backlog.empty()) {
+    const Delivery& next = group.backlog.front();
+    if (!socket_.try_send(group.prefix + next.topic, *next.body)) break;
+    group.backlog_text -= next.text_bytes;
+    group.backlog.pop_front();
+    group.progress = now;
+  }
+  if (group.backlog.empty()) {
+    mark_dropped(group);
+    group.behind = false;
+  } else if (over_budget(group) && now - group.progress >= limits_.subscriber_patience) {
+    group.behind = true;
+  }
+}
+
+void Subscribers::mark_dropped(Group& group) {
+  if (group.dropped == 0) return;
+  const Delivery marker = messages_.marker(std::exchange(group.dropped_context, nullptr), std::exchange(group.dropped, 0));
+  if (group.backlog.empty() && socket_.try_send(group.prefix + marker.topic, *marker.body)) return;
+  group.backlog.push_back(marker);
+}
+
+bool Subscribers::saturated() const {
+  return over_budget(named_) ||
+         std::any_of(groups_.begin(), groups_.end(), [this](const Group& g) { return over_budget(g); });
+}
+
+std::optional<Subscribers::Clock::time_point> Subscribers::deadline() const {
+  std::optional<Clock::time_point> first;
+  const auto consider = [&](const Group& group) {
+    if (!over_budget(group)) return;
+    const auto end = group.progress + limits_.subscriber_patience;
+    if (!first || end < *first) first = end;
+  };
+  for (const Group& group : groups_) consider(group);
+  consider(named_);
+  return first;
+}
+
+}  // namespace adrastea::server

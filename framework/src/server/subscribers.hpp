@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "server/request_context.hpp"
+#include "transport/sockets.hpp"
+#include "wire/message.hpp"
+
+#include <adrastea/limits.hpp>
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace adrastea::server {
+
+/// An IOPub message as it goes out: signed once, shared by all who wait for it.
+struct Delivery {
+  std::string topic;
+  std::shared_ptr<const wire::Frames> body;
+  std::size_t text_bytes = 0;  ///< of stream text; 0 for what must never be dropped
+  Context context;
+};
+
+/// Who listens to IOPub, and what still waits for those who do not read.
+///
+/// ZeroMQ's XPUB either drops messages for a full subscriber (a status too: the notebook hangs) or, with NODROP, lets one
+/// stopped subscriber starve all. So subscribers are kept apart by topic: every client subscribes to "", and with manual
+/// subscriptions we choose the filter that stands for it: "@0.", "@1." … A message goes out once a group, under
+/// "@<group>.<topic>", which "" matches on the client's side. A full queue then belongs to one group: its messages wait
+/// here while the others go on. The few groups are handed out in turn, because ZeroMQ does not say whose connection ended;
+/// clients beyond that number share, and an unused group costs a fraction of a microsecond a message.
+/// The same trick sends iopub_welcome (JEP 65) to the new subscriber alone, as its first message: "" becomes its filter
+/// just for that. Subscriptions to anything but "" are taken literally and form a group of their own.
+///
+/// A group that does not read: up to Limits::subscriber_backlog_bytes of stream text wait, then saturated() asks producers
+/// to wait; without progress for Limits::subscriber_patience the group is `behind`: its stream text is dropped, a
+/// marker tells how many bytes, everything else waits for ever. It has caught up when nothing waits any more.
+///
+/// Threads: the holder of Iopub's lock. Errors: none.
+class Subscribers {
+ public:
+  using Clock = std::chrono::steady_clock;
+  /// Makes the welcome for a subscription, and the marker for dropped text of a request.
+  struct Messages {
+    std::function<wire::Frames(const std::string& subscription)> welcome;
+    std::function<Delivery(const Context& context, std::size_t dropped_bytes)> marker;
+  };
+
+  Subscribers(transport::Publisher& socket, const Limits& limits, Messages messages);
+
+  /// Takes all waiting (un)subscriptions.
+  void handle_events();
+  void deliver(const Delivery& delivery, Clock::time_point now);
+  /// Sends what waits and now fits.
+  void retry(Clock::time_point now);
+
+  /// Whether producers of text should wait.
+  [[nodiscard]] bool saturated() const;
+  /// When retry() must be called even if no subscriber reads: a group's patience ends.
+  [[nodiscard]] std::optional<Clock::time_point> deadline() const;
+
+ private:
+  static constexpr std::size_t k_groups = 8;
+  struct Group {
+    std::string prefix;
+    bool used = false;
+    std::deque<Delivery> backlog;
+    std::size_t backlog_text = 0;
+    Clock::time_point progress{};  ///< since when it is over its budget, or last took a message while it was
+    bool behind = false;
+    Context dropped_context;
+    std::size_t dropped = 0;
+  };
+
+  void subscribe(const std::string& topic);
+  void unsubscribe(const std::string& topic);
+  void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
+  void enqueue(Group& group, const Delivery& delivery, Clock::time_point now);
+  void retry_group(Group& group, Clock::time_point now);
+  void mark_dropped(Group& group);
+  [[nodiscard]] bool over_budget(const Group& group) const {
+    return !group.behind && group.backlog_text > limits_.subscriber_backlog_bytes;
+  }
+
+  transport::Publisher& socket_;
+  const Limits& limits_;
+  const Messages messages_;
+  std::array<Group, k_groups> groups_;
+  Group named_;  ///< subscriptions to anything but ""
+  std::size_t next_group_ = 0;
+  std::size_t live_ = 0;  ///< subscriptions to "" that have not ended
+  std::size_t live_named_ = 0;
+};
+
+}  // namespace adrastea::server

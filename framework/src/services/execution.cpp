@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "services/execution.hpp"
+
+#include "server/output_target.hpp"
+#include "services/content.hpp"
+#include "support/ids.hpp"
+
+#include <chrono>
+#include <utility>
+
+namespace adrastea::services {
+
+namespace {
+
+bool is_blank(const std::string& code) { return code.find_first_not_of(" \t\r\n\f\v") == std::string::npos; }
+
+ExecuteResult failed(Json content) {
+  return error(content.value("ename", "Error"), content.value("evalue", ""),
+               content.value("traceback", std::vector<std::string>{}));
+}
+
+Json metadata_of(const std::string& started, const ExecuteResult& result) {
+  return {{"started", started}, {"status", result.status == ExecuteResult::Status::ok ? "ok" : "error"}};
+}
+
+}  // namespace
+
+Execution::Execution(Interpreter& interpreter, std::shared_ptr<server::Iopub> iopub, History& history, Life& life,
+                     std::size_t max_json_depth)
+    : interpreter_(interpreter),
+      iopub_(std::move(iopub)),
+      history_(history),
+      life_(life),
+      max_json_depth_(max_json_depth) {}
+
+server::Reply Execution::run(const server::Context& context, const wire::Message& message) {
+  const std::string started = support::iso_time(std::chrono::system_clock::now());
+  ExecuteRequest request = read(message);
+  const Json expressions = optional_object(message.content, "user_expressions");
+  // An empty cell is a way to read the counter.
+  if (request.store_history && !is_blank(request.code)) ++count_;
+  request.execution_count = count_;
+  if (!request.silent)
+    iopub_->publish(context, "execute_input", {{"code", request.code}, {"execution_count", request.execution_count}});
+  const ExecuteResult result = execute(context, request);
+  publish_result(context, request, result);
+  const bool ok = result.status == ExecuteResult::Status::ok;
+  return {.content = reply_content(request, result, ok ? evaluate_all(expressions) : Json::object()),
+          .metadata = metadata_of(started, result),
+          .abort_queue = !ok && !request.silent && request.stop_on_error};
+}
+
+ExecuteRequest Execution::read(const wire::Message& message) const {
+  const Json& content = message.content;
+  ExecuteRequest request;
+  request.code = required_string(content, "code");
+  request.silent = optional_bool(content, "silent", false);
+  request.store_history = !request.silent && optional_bool(content, "store_history", true);
+  request.allow_stdin = optional_bool(content, "allow_stdin", false);
+  request.stop_on_error = optional_bool(content, "stop_on_error", true);
+  request.msg_id = message.header.msg_id;
+  request.metadata = message.metadata;
+  const auto cell_id = message.metadata.find("cellId");
+  if (cell_id != message.metadata.end() && cell_id->is_string()) request.cell_id = cell_id->get<std::string>();
+  return request;
+}
+
+ExecuteResult Execution::execute(const server::Context& context, const ExecuteRequest& request) {
+  try {
+    Output out(std::make_shared<server::OutputTarget>(server::OutputTarget{iopub_, context, max_json_depth_}));
+    ExecuteResult result = interpreter_.execute(request, out);
+    check(result);
+    return result;
+  } catch (...) {
+    return failed(server::error_content_of_current_exception());
+  }
+}
+
+void Execution::check(const ExecuteResult& result) const {
+  server::require_object("the result's data", result.data, max_json_depth_);
+  server::require_object("the result's metadata", result.metadata, max_json_depth_);
+  for (const Json& payload : result.payload) server::require_object("a payload", payload, max_json_depth_);
+}
+
+void Execution::publish_result(const server::Context& context, const ExecuteRequest& request, const ExecuteResult& result) {
+  std::optional<std::string> text;
+  if (result.status == ExecuteResult::Status::error) {
+    if (!request.silent)
+      iopub_->publish_from_user_code(context, "error",
+                                     {{"ename", result.ename}, {"evalue", result.evalue}, {"traceback", result.traceback}});
+  } else if (!result.data.empty()) {
+    Json data = result.data;
+    const auto plain = data.emplace("text/plain", "").first;  // every client can show that
+    if (plain->is_string()) text = plain->get<std::string>();
+    if (!request.silent)
+      iopub_->publish_from_user_code(
+          context, "execute_result",
+          {{"execution_count", request.execution_count}, {"data", std::move(data)}, {"metadata", result.metadata}});
+  }
+  if (request.store_history && !is_blank(request.code)) history_.add(request.execution_count, request.code, text);
+}
+
+Json Execution::evaluate_all(const Json& expressions) {
+  Json values = Json::object();
+  for (const auto& [name, expression] : expressions.items())
+    values[name] = expression.is_string() ? evaluate(expression.get<std::string>())
+                                          : server::error_content("TypeError", "a user expression must be a string");
+  return values;
+}
+
+Json Execution::evaluate(const std::string& expression) {
+  try {
+    MimeBundle data = interpreter_.evaluate(expression);
+    server::require_object("the expression's value", data, max_json_depth_);
+    return {{"status", "ok"}, {"data", std::move(data)}, {"metadata", Json::object()}};
+  } catch (...) {
+    return server::error_content_of_current_exception();
+  }
+}
+
+Json Execution::reply_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions) {
+  Json payload = result.payload;
+  // A console that shows this kernel ends with it.
+  if (life_.exiting()) payload.push_back({{"source", "ask_exit"}, {"keepkernel", false}});
+  if (!payload.is_array()) payload = Json::array();
+  Json content{{"status", "ok"},
+               {"execution_count", request.execution_count},
+               {"user_expressions", expressions},
+               {"payload", std::move(payload)}};
+  if (result.status == ExecuteResult::Status::error) {
+    content["status"] = "error";
+    content["ename"] = result.ename;
+    content["evalue"] = result.evalue;
+    content["traceback"] = result.traceback;
+  }
+  return content;
+}
+
+}  // namespace adrastea::services

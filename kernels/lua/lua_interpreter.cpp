@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "lua_interpreter.hpp"
+
+#include "chunk.hpp"
+#include "lexer.hpp"
+
+#include <exception>
+
+namespace lua_kernel {
+
+LuaInterpreter::LuaInterpreter() : frontend_(*this) {}
+
+adrastea::LanguageInfo LuaInterpreter::language() const {
+  return {.name = "lua",
+          .version = LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE,
+          .mimetype = "text/x-lua",
+          .file_extension = ".lua",
+          .pygments_lexer = "lua",
+          .codemirror_mode = "lua",
+          .nbconvert_exporter = {}};
+}
+
+adrastea::KernelInfo LuaInterpreter::info() const {
+  return {.implementation = "adrastea-lua",
+          .implementation_version = {},
+          .banner = LUA_COPYRIGHT,
+          .help_links = {{"Lua " LUA_VERSION_MAJOR "." LUA_VERSION_MINOR " Reference Manual",
+                          "https://www.lua.org/manual/" LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "/"}}};
+}
+
+void LuaInterpreter::start() { session_ = std::make_unique<Session>(frontend_); }
+
+void LuaInterpreter::shutdown(bool) { session_.reset(); }
+
+adrastea::ExecuteResult LuaInterpreter::execute(const adrastea::ExecuteRequest& request, adrastea::Output& out) {
+  frontend_.set_output(out);
+  Outcome outcome = session_->run(request.code, "[" + std::to_string(request.execution_count) + "]");
+  if (outcome.failed) {
+    return adrastea::error(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
+  }
+  if (outcome.text) return adrastea::result_text(std::move(*outcome.text));
+  return adrastea::ok();
+}
+
+adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
+  frontend_.set_output(host().output());
+  Outcome outcome = session_->run(expression, "[expression]");
+  if (outcome.failed) {
+    throw adrastea::ExecutionError(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
+  }
+  return {{"text/plain", outcome.text.value_or("nil")}};
+}
+
+adrastea::IsCompleteResult LuaInterpreter::is_complete(const std::string& code) {
+  // With the newline that a console would add: it cuts off a string that is only open on its line.
+  const std::string text = code + "\n";
+  lua_State* L = session_->state();
+  const CompiledCell cell = compile_cell(L, text, "=code");
+  using Status = adrastea::IsCompleteResult::Status;
+  if (cell.status == CompiledCell::Status::compiled) {
+    lua_pop(L, 1);
+    return {.status = Status::complete, .indent = {}};
+  }
+  if (cell.status == CompiledCell::Status::invalid) return {.status = Status::invalid, .indent = {}};
+  constexpr std::size_t indent_width = 2;
+  const TokenList list = tokenize(text);
+  const bool inside_text = !list.tokens.empty() && list.tokens.back().kind == TokenKind::unfinished;
+  const std::size_t depth = list.open > 0 && !inside_text ? static_cast<std::size_t>(list.open) : 0;
+  return {.status = Status::incomplete, .indent = std::string(indent_width * depth, ' ')};
+}
+
+void LuaInterpreter::interrupt() noexcept {
+  if (session_) session_->interrupt();
+}
+
+void LuaInterpreter::HostFrontend::write_stdout(std::string_view text) noexcept {
+  if (output_) output_->write_stdout(text);
+}
+
+void LuaInterpreter::HostFrontend::write_stderr(std::string_view text) noexcept {
+  if (output_) output_->write_stderr(text);
+}
+
+std::optional<std::string> LuaInterpreter::HostFrontend::input() { return owner_.host().input(""); }
+
+bool LuaInterpreter::HostFrontend::interrupted() const noexcept { return owner_.host().interrupted(); }
+
+void LuaInterpreter::HostFrontend::exit(int status) noexcept {
+  try {
+    owner_.host().exit(status);
+  } catch (const std::exception& failure) {
+    write_stderr(failure.what());
+  }
+}
+
+}  // namespace lua_kernel

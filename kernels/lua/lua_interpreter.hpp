@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "frontend.hpp"
+#include "session.hpp"
+
+#include <adrastea/interpreter.hpp>
+
+#include <memory>
+#include <optional>
+
+namespace lua_kernel {
+
+/// Lua 5.4 as an Adrastea interpreter: translates between the protocol's requests and a Session.
+class LuaInterpreter : public adrastea::Interpreter {
+ public:
+  LuaInterpreter();
+
+  [[nodiscard]] adrastea::LanguageInfo language() const override;
+  [[nodiscard]] adrastea::KernelInfo info() const override;
+  void start() override;
+  void shutdown(bool restart) override;
+  adrastea::ExecuteResult execute(const adrastea::ExecuteRequest& request, adrastea::Output& out) override;
+  adrastea::MimeBundle evaluate(const std::string& expression) override;
+  adrastea::IsCompleteResult is_complete(const std::string& code) override;
+  void interrupt() noexcept override;
+
+ private:
+  /// Session's frontend: the host, and the output of the request that runs.
+  class HostFrontend : public Frontend {
+   public:
+    explicit HostFrontend(const LuaInterpreter& owner) : owner_(owner) {}
+    void set_output(adrastea::Output output) { output_ = std::move(output); }
+    void write_stdout(std::string_view text) noexcept override;
+    void write_stderr(std::string_view text) noexcept override;
+    std::optional<std::string> input() override;
+    [[nodiscard]] bool interrupted() const noexcept override;
+    void exit(int status) noexcept override;
+
+   private:
+    const LuaInterpreter& owner_;
+    std::optional<adrastea::Output> output_;
+  };
+
+  HostFrontend frontend_;
+  std::unique_ptr<Session> session_;  // from start() to shutdown()
+};
+
+}  // namespace lua_kernel

@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "session.hpp"
+
+#include "chunk.hpp"
+#include "coroutines.hpp"
+#include "os_functions.hpp"
+#include "values.hpp"
+
+#include <cstring>
+#include <new>
+#include <stdexcept>
+
+namespace lua_kernel {
+namespace {
+
+int set_up(lua_State* L) {
+  luaL_openlibs(L);
+  install_coroutines(L);
+  install_os_functions(L);
+  Session::of(L).streams().install(L);
+  return 0;
+}
+
+/// Called protected with the CompiledCell and its function; returns the text to show, or nothing.
+int run_and_show(lua_State* L) {
+  const auto& cell = *static_cast<const CompiledCell*>(lua_touserdata(L, 1));
+  lua_call(L, 0, LUA_MULTRET);
+  const int first = cell.placeholder ? 3 : 2;
+  bool all_nil = true;
+  for (int index = first; index <= lua_gettop(L); ++index) all_nil = all_nil && lua_isnil(L, index);
+  if (lua_gettop(L) < first || (all_nil && (cell.is_call || !cell.placeholder))) return 0;
+  push_display_line(L, first);
+  return 1;
+}
+
+/// The message handler: runs where the error was raised, before the stack is unwound.
+int note_where(lua_State* L) {
+  Session::of(L).traceback().capture(L, 1);
+  return 1;
+}
+
+std::string text_at_top(lua_State* L) {
+  if (lua_type(L, -1) != LUA_TSTRING) return {};
+  std::size_t size = 0;
+  const char* text = lua_tolstring(L, -1, &size);
+  return {text, size};
+}
+
+Outcome failed(std::string ename, std::string evalue, std::vector<std::string> traceback) {
+  return {.text = {},
+          .failed = true,
+          .ename = std::move(ename),
+          .evalue = std::move(evalue),
+          .traceback = std::move(traceback)};
+}
+
+}  // namespace
+
+Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, interrupts_), state_(luaL_newstate()) {
+  lua_State* L = state_.get();
+  if (L == nullptr) throw std::bad_alloc();
+  Session* self = this;
+  std::memcpy(lua_getextraspace(L), &self, sizeof self);  // each new thread of Lua gets a copy
+  interrupts_.attach(L);
+  lua_pushcfunction(L, set_up);
+  if (lua_pcall(L, 0, 0, 0) != LUA_OK) throw std::runtime_error("Lua cannot start: " + text_at_top(L));
+}
+
+Session::~Session() { interrupts_.reset(); }
+
+Session& Session::of(lua_State* L) {
+  Session* self = nullptr;
+  std::memcpy(&self, lua_getextraspace(L), sizeof self);
+  return *self;
+}
+
+Outcome Session::run(std::string_view code, std::string_view name) {
+  interrupts_.reset();
+  // A signal that came before the line above is not lost: the frontend still knows of it.
+  if (frontend_.interrupted()) interrupt();
+  traceback_.clear();
+  streams_.forget_input();
+  const CompiledCell cell = compile_cell(state(), code, "=" + std::string(name));
+  Outcome outcome;
+  if (cell.status == CompiledCell::Status::compiled) {
+    outcome = call(cell);
+  } else {
+    const std::string ename = cell.out_of_memory ? "LuaError" : "SyntaxError";
+    outcome = failed(ename, cell.message, render_syntax_error(code, name, ename, cell.message));
+  }
+  streams_.flush();
+  interrupts_.reset();
+  return outcome;
+}
+
+/// Calls the function on the stack.
+Outcome Session::call(const CompiledCell& cell) {
+  lua_State* L = state();
+  lua_pushcfunction(L, note_where);
+  lua_insert(L, 1);
+  lua_pushcfunction(L, run_and_show);
+  lua_insert(L, 2);
+  lua_pushlightuserdata(L, const_cast<CompiledCell*>(&cell));
+  lua_insert(L, 3);
+  const int status = lua_pcall(L, 2, 1, 1);
+  Outcome outcome;
+  if (status != LUA_OK) {
+    outcome = failure();
+  } else if (lua_isstring(L, -1) != 0) {
+    outcome.text = text_at_top(L);
+  }
+  lua_settop(L, 0);
+  return outcome;
+}
+
+/// The error value is on top.
+Outcome Session::failure() {
+  lua_State* L = state();
+  std::string message = std::string("(error object is a ") + luaL_typename(L, -1) + " value)";
+  if (interrupts_.reason() == Interrupts::Reason::input_failed) {
+    message = interrupts_.input_failure();
+  } else if (!interrupts_.stopping()) {
+    lua_pushcfunction(L, error_message);
+    lua_insert(L, -2);
+    if (lua_pcall(L, 1, 1, 0) == LUA_OK) message = text_at_top(L);
+  }
+  if (interrupts_.reason() == Interrupts::Reason::exiting) return {};
+  const bool interrupted = interrupts_.reason() == Interrupts::Reason::interrupted;
+  std::string ename = interrupted ? "Interrupted" : "LuaError";
+  if (interrupted) message = "the user interrupted the kernel";
+  auto lines = traceback_.render(ename, message);
+  return failed(std::move(ename), std::move(message), std::move(lines));
+}
+
+}  // namespace lua_kernel

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "frontend.hpp"
+#include "interrupts.hpp"
+#include "standard_streams.hpp"
+#include "traceback.hpp"
+
+#include <lua.hpp>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lua_kernel {
+
+struct CompiledCell;
+
+/// What a cell came to.
+struct Outcome {
+  /// What to show for its value; nothing when it has none or failed.
+  std::optional<std::string> text;
+  bool failed = false;
+  std::string ename;
+  std::string evalue;
+  std::vector<std::string> traceback;
+};
+
+/// Lua as the notebook sees it: one Lua state, in which cells run one after the other.
+///
+/// Lua is a C library that leaves functions with longjmp. Therefore: C++ exceptions end before Lua's frames, and no
+/// object with a destructor stands in a frame that a Lua error can cross.
+///
+/// Threads: the one that constructs it; interrupt() also from a signal handler on it. Errors: std::bad_alloc and
+/// std::system_error; errors of Lua code are Outcomes. Lifetime: shorter than the frontend's.
+class Session {
+ public:
+  explicit Session(Frontend& frontend);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  /// Runs a cell. `name` is what messages call it: "[3]".
+  Outcome run(std::string_view code, std::string_view name);
+
+  /// Stops run(). Async-signal-safe.
+  void interrupt() noexcept { interrupts_.request(Interrupts::Reason::interrupted); }
+
+  /// For the functions that Lua code calls. Works on each thread of Lua.
+  static Session& of(lua_State* L);
+  Frontend& frontend() { return frontend_; }
+  Interrupts& interrupts() { return interrupts_; }
+  StandardStreams& streams() { return streams_; }
+  Traceback& traceback() { return traceback_; }
+  lua_State* state() { return state_.get(); }
+
+ private:
+  struct CloseState {
+    void operator()(lua_State* L) const noexcept { lua_close(L); }
+  };
+
+  Outcome call(const CompiledCell& cell);
+  Outcome failure();
+
+  Frontend& frontend_;
+  Traceback traceback_;
+  Interrupts interrupts_;
+  StandardStreams streams_;
+  std::unique_ptr<lua_State, CloseState> state_;  // closed first: finalizers may still print
+};
+
+}  // namespace lua_kernel

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// The stop button, as a real signal on the thread that runs Lua.
+#include "lua_fake_frontend.hpp"
+
+#include <gmock/gmock.h>
+
+#include <pthread.h>
+#include <csignal>
+#include <thread>
+
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+LuaNotebook* interrupted_notebook = nullptr;
+
+/// While it lives SIGUSR1 on this thread is the stop button; another thread presses it once the cell has printed.
+class StopButton {
+ public:
+  explicit StopButton(LuaNotebook& notebook) : notebook_(notebook) {
+    interrupted_notebook = &notebook;
+    struct sigaction action = {};
+    action.sa_handler = [](int) {
+      interrupted_notebook->frontend.is_interrupted = true;
+      interrupted_notebook->session.interrupt();
+    };
+    sigaction(SIGUSR1, &action, &before_);
+    notebook.frontend.on_write = [this] { press(); };
+  }
+  ~StopButton() {
+    notebook_.frontend.on_write = nullptr;
+    if (presser_.joinable()) presser_.join();
+    sigaction(SIGUSR1, &before_, nullptr);
+    notebook_.frontend.is_interrupted = false;
+  }
+  StopButton(const StopButton&) = delete;
+  StopButton& operator=(const StopButton&) = delete;
+
+ private:
+  void press() {
+    if (!presser_.joinable()) presser_ = std::thread([cell = pthread_self()] { pthread_kill(cell, SIGUSR1); });
+  }
+
+  LuaNotebook& notebook_;
+  struct sigaction before_ = {};
+  std::thread presser_;
+};
+
+class LuaEndlessCell : public testing::TestWithParam<const char*> {};
+
+TEST_P(LuaEndlessCell, StopsAndLeavesTheSessionAsItWas) {
+  LuaNotebook notebook;
+  for (int time = 0; time < 20; ++time) {
+    {
+      const StopButton button(notebook);
+      EXPECT_THAT(notebook.value(GetParam()), StartsWith("Interrupted: "));
+    }
+    EXPECT_EQ(notebook.value("local c = coroutine.wrap(function() return 1 + 1 end)() return c"), "2");
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Loops, LuaEndlessCell,
+    testing::Values(
+        "print() while true do end", "print() while true do pcall(function() while true do end end) end",
+        "print() coroutine.wrap(function() while true do end end)()",
+        "local function spin() while true do end end print() while true do coroutine.resume(coroutine.create(spin)) end",
+        "local c = coroutine.wrap(function() while true do coroutine.yield() end end) print() while true do c() end",
+        "print() coroutine.wrap(function() while true do pcall(coroutine.wrap(function() while true do end end)) end "
+        "end)()",
+        "coroutine.wrap(function() print() while true do pcall(error) end end)()",
+        "print() xpcall(function() while true do end end, function() while true do end end)",
+        "print() xpcall(error, function() while true do end end)", "print() while true do xpcall(error, print) end",
+        "local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() print() while true "
+        "do end end}) "
+        "coroutine.yield() end) coroutine.resume(c) while true do coroutine.close(c) end",
+        "print() table.sort({3, 2, 1}, function() while true do end end)",
+        "print() string.gsub('a', 'a', function() while true do end end)",
+        "setmetatable({}, {__tostring = function() print() while true do end end})",
+        "error(setmetatable({}, {__tostring = function() print() while true do end end}))",
+        "print() while true do local x <close> = setmetatable({}, {__close = function() while true do end end}) end",
+        "print() os.execute('exec sleep 100')", "print() while true do pcall(os.execute, 'exec sleep 100') end",
+        "while true do print() end", "print() while true do load('return 1')() end", "print() goto a ::a:: do goto a end",
+        "print() local function f() return f() end f()"));
+
+TEST(LuaInterrupt, TellsWhereItStopped) {
+  LuaNotebook notebook;
+  const StopButton button(notebook);
+  const auto outcome = notebook.run("print()\nlocal function spin() while true do end end\nspin()");
+  EXPECT_EQ(outcome.ename, "Interrupted");
+  ASSERT_GE(outcome.traceback.size(), 3U);
+  EXPECT_THAT(outcome.traceback[outcome.traceback.size() - 2], HasSubstr("main chunk"));
+  EXPECT_THAT(outcome.traceback.back(), HasSubstr("Interrupted"));
+}
+
+TEST(LuaInterrupt, BeforeACellStartsStopsThatCell) {
+  LuaNotebook notebook;
+  notebook.frontend.is_interrupted = true;
+  EXPECT_THAT(notebook.value("while true do end"), StartsWith("Interrupted: "));
+}
+
+TEST(LuaInterrupt, OfAnEarlierCellIsForgotten) {
+  LuaNotebook notebook;
+  notebook.session.interrupt();
+  EXPECT_EQ(notebook.value("local n = 0 for i = 1, 1000 do n = n + i end n"), "500500");
+}
+
+TEST(LuaInterrupt, ThatHitACoroutineWhichSurvivedDoesNotStopItLater) {
+  LuaNotebook notebook;
+  notebook.run("c = coroutine.create(function() coroutine.yield() return 7 end) coroutine.resume(c)");
+  lua_State* L = notebook.session.state();
+  lua_getglobal(L, "c");
+  {  // as when the signal comes after the last instruction before a yield
+    const lua_kernel::Interrupts::Running running(notebook.session.interrupts(), lua_tothread(L, -1));
+    notebook.session.interrupt();
+  }
+  lua_pop(L, 1);
+  EXPECT_EQ(notebook.value("coroutine.resume(c)"), "true\t7");
+}
+
+TEST(LuaInterrupt, LeavesAHookOfTheUserAlone) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("hits = 0 debug.sethook(function() hits = hits + 1 end, 'l')"), "");
+  EXPECT_EQ(notebook.value("local a = 1\nlocal b = 2\nhits > 0"), "true");
+}
+
+}  // namespace
