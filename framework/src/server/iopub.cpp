@@ -49,7 +49,8 @@ Iopub::Iopub(Parts parts)
       signer_(std::move(parts.signer)),
       subscribers_(parts.socket, limits_,
                    {.welcome = [this](const std::string& topic) { return welcome(topic); },
-                    .marker = [this](const Context& context, std::size_t bytes) { return marker(context, bytes); }}) {}
+                    .marker = [this](const Context& context, std::size_t bytes) { return marker(context, bytes); }}),
+      last_text_((Clock::now() - limits_.stream_delay).time_since_epoch().count()) {}
 
 Iopub::~Iopub() { stop(); }
 

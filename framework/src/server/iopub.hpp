@@ -110,7 +110,7 @@ class Iopub {
   std::condition_variable room_;          // saturated_ may have ended
   std::atomic<bool> saturated_{false};    // written under relay_mutex_
   std::atomic<bool> wanted_{false};       // somebody published while another held relay_mutex_
-  std::atomic<Clock::rep> last_text_{0};  // when stream text was last sent
+  std::atomic<Clock::rep> last_text_;     // when stream text was last sent
   std::atomic<bool> armed_{false};        // the thread knows that text waits for its time
 };
 

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "server/wakeup.hpp"
+#include "transport/sockets.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace adrastea::test {
+
+/// IOPub without a network: what an XPUB with manual subscriptions and NODROP does, for subscribers that the test drives.
+///
+/// Threads: the Publisher side belongs to the relay's lock, the test's side may be used from any thread.
+class MemoryPublisher : public transport::Publisher {
+ public:
+  struct Received {
+    std::string topic;
+    wire::Frames body;
+    [[nodiscard]] nlohmann::json json(std::size_t frame) const { return nlohmann::json::parse(body.at(frame)); }
+    [[nodiscard]] std::string msg_type() const { return json(2).at("msg_type"); }
+    [[nodiscard]] nlohmann::json parent() const { return json(3); }
+    [[nodiscard]] nlohmann::json content() const { return json(5); }
+  };
+
+  // ---- the test's side ----
+
+  /// A client connects and subscribes; it takes `capacity` messages before it counts as full.
+  std::size_t connect(const std::string& topic, std::size_t capacity = 1'000'000) {
+    const std::lock_guard lock(mutex_);
+    subscribers_.push_back({topic, {}, capacity, {}, {}, true});
+    events_.push_back({subscribers_.size() - 1, {true, topic}});
+    arrived_.signal();
+    return subscribers_.size() - 1;
+  }
+  void disconnect(std::size_t subscriber) {
+    const std::lock_guard lock(mutex_);
+    subscribers_[subscriber].connected = false;
+    subscribers_[subscriber].filters.clear();
+    events_.push_back({k_nobody, {false, subscribers_[subscriber].topic}});
+    arrived_.signal();
+  }
+  /// The subscriber reads all it has been sent, and from now on as much as `capacity`.
+  void resume(std::size_t subscriber, std::size_t capacity = 1'000'000) {
+    const std::lock_guard lock(mutex_);
+    Subscriber& who = subscribers_[subscriber];
+    std::move(who.queue.begin(), who.queue.end(), std::back_inserter(who.read));
+    who.queue.clear();
+    who.capacity = capacity;
+    arrived_.signal();
+  }
+  [[nodiscard]] std::vector<Received> received(std::size_t subscriber) const {
+    const std::lock_guard lock(mutex_);
+    std::vector<Received> all = subscribers_[subscriber].read;
+    all.insert(all.end(), subscribers_[subscriber].queue.begin(), subscribers_[subscriber].queue.end());
+    return all;
+  }
+
+  // ---- the relay's side ----
+
+  [[nodiscard]] int fd() const override { return arrived_.fd(); }
+  [[nodiscard]] bool readable() override {
+    const std::lock_guard lock(mutex_);
+    arrived_.clear();
+    return !events_.empty();
+  }
+  std::optional<Event> next_event() override {
+    const std::lock_guard lock(mutex_);
+    if (events_.empty()) return std::nullopt;
+    last_ = events_.front().subscriber;
+    Event event = events_.front().event;
+    events_.pop_front();
+    return event;
+  }
+  void set_filter(std::string_view prefix) override {
+    const std::lock_guard lock(mutex_);
+    if (last_ != k_nobody) subscribers_[last_].filters.insert(std::string(prefix));
+  }
+  void remove_filter(std::string_view prefix) override {
+    const std::lock_guard lock(mutex_);
+    if (last_ != k_nobody) subscribers_[last_].filters.erase(std::string(prefix));
+  }
+  [[nodiscard]] bool try_send(std::string_view topic, const wire::Frames& body) override {
+    const std::lock_guard lock(mutex_);
+    const auto matches = [&](const Subscriber& who) {
+      return std::any_of(who.filters.begin(), who.filters.end(), [&](const auto& f) { return topic.starts_with(f); });
+    };
+    for (const Subscriber& who : subscribers_)
+      if (matches(who) && who.queue.size() >= who.capacity) return false;
+    for (Subscriber& who : subscribers_)
+      if (matches(who)) who.queue.push_back({std::string(topic), body});
+    return true;
+  }
+
+ private:
+  static constexpr std::size_t k_nobody = static_cast<std::size_t>(-1);
+  struct Subscriber {
+    std::string topic;
+    std::multiset<std::string> filters;
+    std::size_t capacity;
+    std::deque<Received> queue;
+    std::vector<Received> read;
+    bool connected;
+  };
+  struct Pending {
+    std::size_t subscriber;
+    Event event;
+  };
+  mutable std::mutex mutex_;
+  std::vector<Subscriber> subscribers_;
+  std::deque<Pending> events_;
+  std::size_t last_ = k_nobody;
+  server::Wakeup arrived_;
+};
+
+}  // namespace adrastea::test

@@ -1,0 +1,1 @@
+adrastea_unit_test(relay_test.cpp adrastea_server adrastea_wire adrastea_support)
