@@ -27,8 +27,8 @@
 namespace adrastea::transport {
 namespace {
 
-// Subscriptions are short, and come from peers that nobody has authenticated.
-constexpr std::int64_t k_max_subscription_bytes = std::int64_t{64} << 10;
+// Topics come from peers that nobody has authenticated; ZeroMQ keeps each byte as a tree node and recurses once per node.
+constexpr std::int64_t k_max_subscription_bytes = 1024;
 constexpr std::int64_t k_max_heartbeat_bytes = std::int64_t{16} << 20;
 
 // Three contexts take 5 descriptors each, five sockets 2 each; the rest is for the first clients. Without them libzmq

@@ -29,7 +29,12 @@ bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {
   // With XPUB_NODROP the first frame decides for the whole message: it is refused while any subscriber that the topic
   // reaches is full, and once it is taken, so are the others. So the body is copied only for a message that goes.
   ZmqPart first(topic);
-  if (!socket_.send(first, ZMQ_DONTWAIT | (body.empty() ? 0 : ZMQ_SNDMORE))) return errno != EAGAIN;
+  const int flags = ZMQ_DONTWAIT | (body.empty() ? 0 : ZMQ_SNDMORE);
+  if (!socket_.send(first, flags)) {
+    // Sending looks only once a millisecond at what subscribers have read; asking for events looks at once.
+    static_cast<void>(socket_.readable());
+    if (!socket_.send(first, flags)) return errno != EAGAIN;
+  }
   for (std::size_t i = 0; i < body.size(); ++i) {
     try {
       ZmqPart part{std::string_view(body[i])};

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// What a launcher may get wrong: each gives one line that names the path, the key and the cause, and never the key's value.
+#include "transport/connection_info.hpp"
+#include "unit/temporary_directory.hpp"
+
+#include <adrastea/errors.hpp>
+
+#include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <cstdlib>
+
+namespace {
+
+using namespace adrastea;
+using namespace adrastea::transport;
+using adrastea::testing::TemporaryDirectory;
+using adrastea::testing::write_text;
+using nlohmann::json;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class ConnectionErrors : public ::testing::Test {
+ protected:
+  std::string error_of(const std::filesystem::path& name) {
+    try {
+      static_cast<void>(ConnectionFile::load(name));
+    } catch (const StartupError& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+  std::string error_of_text(const std::string& text) {
+    write_text(path_, text);
+    return error_of(path_);
+  }
+  std::string error_of_json(const char* key, const json& value) {
+    json content{{"key", "geheim"}};
+    content[key] = value;
+    return error_of_text(content.dump());
+  }
+  /// One line about this file.
+  auto says(const std::string& cause) {
+    return AllOf(StartsWith("connection file " + path_.string() + ": "), HasSubstr(cause), Not(HasSubstr("\n")),
+                 Not(HasSubstr("geheim")));
+  }
+
+  TemporaryDirectory directory_;
+  std::filesystem::path path_ = directory_ / "kernel.json";
+};
+
+TEST_F(ConnectionErrors, NoFile) {
+  EXPECT_THAT(error_of(path_), says("No such file or directory"));
+  ::setenv("JUPYTER_RUNTIME_DIR", directory_.path().c_str(), 1);
+  EXPECT_THAT(error_of("nowhere.json"),
+              AllOf(HasSubstr("nowhere.json"), HasSubstr((directory_ / "nowhere.json").string())));
+  EXPECT_THAT(error_of(""), HasSubstr("its name is empty"));
+}
+
+TEST_F(ConnectionErrors, NotARegularFile) {
+  std::filesystem::create_directory(path_);
+  EXPECT_THAT(error_of(path_), says("is a directory"));
+  std::filesystem::remove(path_);
+  ASSERT_EQ(::mkfifo(path_.c_str(), 0600), 0);
+  EXPECT_THAT(error_of(path_), says("is no regular file"));
+  EXPECT_THAT(error_of("/dev/zero"), HasSubstr("is no regular file"));
+}
+
+TEST_F(ConnectionErrors, ANameWithANewlineStaysOneLine) {
+  EXPECT_THAT(error_of(directory_ / "a\nb"), AllOf(HasSubstr("a\\x0ab"), Not(HasSubstr("\n"))));
+}
+
+TEST_F(ConnectionErrors, Size) {
+  EXPECT_THAT(error_of_text(""), says("is empty"));
+  EXPECT_THAT(error_of_text("{\"x\": \"" + std::string(1 << 20, 'x') + "\"}"), says("larger than 1048576 bytes"));
+  write_text(path_, "{");
+  std::filesystem::resize_file(path_, std::uintmax_t{1} << 30);
+  EXPECT_THAT(error_of(path_), says("larger than 1048576 bytes"));
+}
+
+TEST_F(ConnectionErrors, Text) {
+  EXPECT_THAT(error_of_text(R"({"key": "geheim)"), says("is no valid JSON (at byte 16 of 15)"));
+  EXPECT_THAT(error_of_text("{\"key\": \"geheim\", \xff}"), says("is no valid JSON"));
+  EXPECT_THAT(error_of_text("{\"key\": \"geheim\xc3\"}"), says("is no valid JSON"));
+  EXPECT_THAT(error_of_text("\x7f"
+                            "ELF\x01\x02"),
+              says("is no valid JSON"));
+  EXPECT_THAT(error_of_text(R"({"key": "geheim"} {})"), says("is no valid JSON"));
+  EXPECT_THAT(error_of_text(R"({"x": 1e999})"), says("is no valid JSON"));
+  EXPECT_THAT(error_of_text("[1]"), says("must hold a JSON object, not array"));
+  EXPECT_THAT(error_of_text("null"), says("must hold a JSON object, not null"));
+  EXPECT_THAT(error_of_text("{\"x\":" + std::string(100'000, '[') + std::string(100'000, ']') + "}"),
+              says("nests deeper than 64"));
+}
+
+TEST_F(ConnectionErrors, TypeOfEachText) {
+  for (const char* key : {"transport", "ip", "signature_scheme", "kernel_name", "key"}) {
+    for (const json& value : {json(7), json(nullptr), json::array({"geheim"}), json{{"a", "geheim"}}, json(true)}) {
+      EXPECT_THAT(error_of_json(key, value), says(std::string(key) + " must be a string, not "));
+    }
+  }
+}
+
+TEST_F(ConnectionErrors, EachPort) {
+  const std::vector<json> wrong{-1,
+                                65536,
+                                1e9,
+                                1000000000,
+                                18446744073709551615U,
+                                5.5,
+                                "",
+                                "x",
+                                " 5",
+                                "5 ",
+                                "0x10",
+                                "99999999999999999999",
+                                nullptr,
+                                true,
+                                json::array(),
+                                json::object()};
+  for (const char* key : {"shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"}) {
+    for (const json& value : wrong) {
+      EXPECT_THAT(error_of_json(key, value), says(std::string(key) + " must be an integer from 0 to 65535, not ")) << value;
+    }
+  }
+  EXPECT_THAT(error_of_json("hb_port", std::string(100'000, '7')).size(), ::testing::Lt(300U));
+}
+
+TEST_F(ConnectionErrors, ThePortTwice) {
+  EXPECT_THAT(error_of_text(R"({"shell_port": 5, "iopub_port": 6, "control_port": "5"})"),
+              says("control_port and shell_port are both 5"));
+  EXPECT_THAT(error_of_text(R"({"transport": "ipc", "shell_port": 1, "hb_port": 1})"),
+              says("hb_port and shell_port are both 1"));
+  EXPECT_EQ(error_of_text(R"({"shell_port": 0, "iopub_port": 0})"), "no error");
+}
+
+TEST_F(ConnectionErrors, Transport) {
+  for (const char* name : {"udp", "inproc", "", "tcp ", "IPC\n"}) {
+    EXPECT_THAT(error_of_json("transport", name), says("transport must be \"tcp\" or \"ipc\", not \""));
+  }
+}
+
+TEST_F(ConnectionErrors, ControlCharactersInIp) {
+  EXPECT_THAT(error_of_json("ip", std::string("127.0.0.1\0x", 11)), says("ip holds a control character: 127.0.0.1\\x00x"));
+  EXPECT_THAT(error_of_json("ip", "127.0.0.1\n"), says("ip holds a control character"));
+  EXPECT_THAT(error_of_text(R"({"transport": "ipc", "ip": "@name"})"), says("abstract"));
+}
+
+TEST_F(ConnectionErrors, EncryptionIsNeverIgnored) {
+  EXPECT_THAT(error_of_json("curve_publickey", "geheim1"), says("curve_publickey asks for encrypted sockets"));
+  EXPECT_THAT(error_of_json("curve_secretkey", "geheim2"), says("curve_secretkey asks for encrypted sockets"));
+  EXPECT_THAT(error_of_json("curve_secretkey", 7), says("curve_secretkey asks for encrypted sockets"));
+  EXPECT_EQ(error_of_text(R"({"key": "k", "curve_publickey": null, "curve_secretkey": ""})"), "no error");
+}
+
+TEST_F(ConnectionErrors, Handshake) { EXPECT_THAT(error_of_json("registration_port", 5), says("JEP 66")); }
+
+TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
+  for (const char* ip : {"0.0.0.0", "*", "::", "192.0.2.1", "example.org"}) {
+    EXPECT_THAT(error_of_text(json{{"ip", ip}}.dump()), says("key is empty")) << ip;
+    EXPECT_EQ(error_of_text(json{{"ip", ip}, {"key", "k"}}.dump()), "no error") << ip;
+  }
+  for (const char* ip : {"127.0.0.1", "127.1.2.3", "::1"}) EXPECT_EQ(error_of_text(json{{"ip", ip}}.dump()), "no error");
+  EXPECT_EQ(error_of_text(R"({"transport": "ipc", "ip": "/tmp/x"})"), "no error");
+}
+
+}  // namespace

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "unit/zmq_peer.hpp"
+
+#include <gmock/gmock.h>
+
+namespace {
+
+using namespace adrastea;
+using namespace adrastea::testing;
+using namespace adrastea::transport;
+
+class PublisherTest : public ::testing::Test {
+ protected:
+  static Limits small_queue() {
+    Limits limits;
+    limits.subscriber_queue_messages = 4;
+    limits.linger = std::chrono::milliseconds(0);
+    return limits;
+  }
+  [[nodiscard]] std::string endpoint() const { return info_.endpoint(Channel::iopub); }
+  [[nodiscard]] Publisher& iopub() { return *bound_->iopub; }
+  /// Takes the event that must come next.
+  void expect_event(bool subscribe, const std::string& topic) {
+    const auto event = await_event(iopub());
+    ASSERT_TRUE(event);
+    EXPECT_EQ(event->subscribe, subscribe);
+    EXPECT_EQ(event->topic, topic);
+  }
+
+  ConnectionInfo info_ = tcp_info();
+  std::unique_ptr<Bound> bound_ = bind_all(info_, small_queue());
+};
+
+TEST_F(PublisherTest, EverySubscriberHasItsEvent) {
+  ZmqPeer first(ZMQ_SUB, endpoint());
+  first.subscribe("");
+  expect_event(true, "");
+  ZmqPeer second(ZMQ_SUB, endpoint());
+  second.subscribe("");
+  expect_event(true, "");
+  first.unsubscribe("");
+  expect_event(false, "");
+  EXPECT_EQ(iopub().next_event(), std::nullopt) << "no more";
+}
+
+TEST_F(PublisherTest, NothingReachesASubscriberBeforeItsFilter) {
+  ZmqPeer peer(ZMQ_SUB, endpoint());
+  peer.subscribe("");
+  expect_event(true, "");
+  EXPECT_TRUE(iopub().try_send("a", {"too early"}));
+  iopub().set_filter("");
+  EXPECT_TRUE(iopub().try_send("a", {"b", "", std::string(100'000, 'c')}));
+  EXPECT_EQ(peer.receive(), (wire::Frames{"a", "b", "", std::string(100'000, 'c')}));
+  iopub().remove_filter("");
+  EXPECT_TRUE(iopub().try_send("a", {"too late"}));
+  iopub().set_filter("");
+  EXPECT_TRUE(iopub().try_send("", {}));
+  EXPECT_EQ(peer.receive(), wire::Frames{""});
+}
+
+TEST_F(PublisherTest, FiltersAreTheLastSubscribersOwn) {
+  ZmqPeer first(ZMQ_SUB, endpoint());
+  first.subscribe("");
+  expect_event(true, "");
+  iopub().set_filter("1.");
+  ZmqPeer second(ZMQ_SUB, endpoint());
+  second.subscribe("");
+  expect_event(true, "");
+  iopub().set_filter("2.");
+  EXPECT_TRUE(iopub().try_send("1.x", {"one"}));
+  EXPECT_TRUE(iopub().try_send("2.x", {"two"}));
+  EXPECT_EQ(first.receive(), (wire::Frames{"1.x", "one"}));
+  EXPECT_EQ(second.receive(), (wire::Frames{"2.x", "two"}));
+}
+
+TEST_F(PublisherTest, AFullSubscriberStopsOnlyItsOwnTopics) {
+  ZmqPeer stopped(ZMQ_SUB, endpoint());
+  stopped.set(ZMQ_RCVHWM, 1);
+  stopped.subscribe("");
+  expect_event(true, "");
+  iopub().set_filter("1.");
+  ZmqPeer live(ZMQ_SUB, endpoint());
+  live.subscribe("");
+  expect_event(true, "");
+  iopub().set_filter("2.");
+
+  const wire::Frames large{std::string(1 << 20, 'x'), "end"};
+  int taken = 0;
+  while (taken < 1000 && iopub().try_send("1.", large)) ++taken;
+  ASSERT_LT(taken, 1000) << "never full";
+  EXPECT_FALSE(iopub().try_send("1.", large));
+  EXPECT_FALSE(iopub().try_send("1.", {}));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(iopub().try_send("2.", {std::to_string(i)}));
+    ASSERT_EQ(live.receive(), (wire::Frames{"2.", std::to_string(i)}));
+  }
+  // All or nothing: what was taken comes whole, what was refused not at all.
+  wire::Frames expected = large;
+  expected.insert(expected.begin(), "1.");
+  for (int i = 0; i < taken; ++i) ASSERT_EQ(stopped.receive(), expected) << i;
+  while (!iopub().try_send("1.", {"again"})) ASSERT_FALSE(await_readable(iopub())) << "only to let time pass";
+  EXPECT_EQ(stopped.receive(), (wire::Frames{"1.", "again"}));
+}
+
+TEST_F(PublisherTest, GarbageFromAnXsubIsIgnored) {
+  ZmqPeer rude(ZMQ_XSUB, endpoint());
+  rude.send({""});
+  rude.send({"x"});
+  rude.send({"\2"});
+  rude.send({"a", "b"});
+  rude.send({"", "", ""});
+  rude.send(wire::Frames(1000, "frame"));
+  rude.send({std::string("\1topic")});
+  expect_event(true, "topic");
+  iopub().set_filter("topic");
+  ZmqPeer polite(ZMQ_SUB, endpoint());
+  polite.subscribe("");
+  expect_event(true, "");
+  iopub().set_filter("");
+  EXPECT_TRUE(iopub().try_send("x", {"y"}));
+  EXPECT_EQ(polite.receive(), (wire::Frames{"x", "y"}));
+}
+
+TEST_F(PublisherTest, WhatIsTooLongForASubscriptionEndsOnlyItsConnection) {
+  ZmqPeer rude(ZMQ_XSUB, endpoint());
+  rude.send({std::string(10 << 20, 'x')});
+  ZmqPeer long_winded(ZMQ_SUB, endpoint());
+  long_winded.subscribe(std::string(1024, 't'));
+  ZmqPeer polite(ZMQ_SUB, endpoint());
+  polite.subscribe(std::string(1000, 'p'));
+  expect_event(true, std::string(1000, 'p'));
+}
+
+TEST_F(PublisherTest, ASubscriberThatLeftIsForgotten) {
+  {
+    ZmqPeer gone(ZMQ_SUB, endpoint());
+    gone.subscribe("gone");
+    expect_event(true, "gone");
+    iopub().set_filter("gone");
+  }
+  expect_event(false, "gone");
+  iopub().remove_filter("gone");
+  iopub().set_filter("gone");
+  EXPECT_TRUE(iopub().try_send("gone", {"x"}));
+}
+
+}  // namespace
