@@ -47,7 +47,7 @@ struct Outgoing {
   std::string parent_header = "{}";
   std::string metadata = "{}";
   std::string content = "{}";
-  Frames buffers;
+  Frames buffers = {};
 };
 
 /// Delimiter, signature, the four frames, the buffers. Identities or the topic go before them.

@@ -1,0 +1,11 @@
+# What knows no socket: text helpers, the wire layer, history and payloads.
+adrastea_unit_test(utf8_test.cpp adrastea_support)
+adrastea_unit_test(ids_test.cpp adrastea_support)
+adrastea_unit_test(signature_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(replay_history_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(decode_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(decode_json_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(decode_damage_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(encode_test.cpp adrastea_wire adrastea_support)
+adrastea_unit_test(history_test.cpp adrastea_services adrastea_server adrastea_transport adrastea_wire adrastea_support)
+adrastea_unit_test(payload_test.cpp adrastea_services adrastea_server adrastea_transport adrastea_wire adrastea_support)
