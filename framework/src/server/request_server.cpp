@@ -79,7 +79,8 @@ Context RequestServer::make_context(const wire::Message& request) {
   return context;
 }
 
-bool RequestServer::serve(const Context& context, const wire::Message& request) {
+void RequestServer::serve(const Context& context, const wire::Message& request,
+                          const std::function<void()>& abort_waiting) {
   parts_.iopub.status(context, Iopub::State::busy);
   const std::optional<Reply> reply = handle(context, request);
   // A child that user code forked and that came back here must not touch the sockets it shares with us.
@@ -89,11 +90,11 @@ bool RequestServer::serve(const Context& context, const wire::Message& request) 
   else
     parts_.iopub.flush();
   if (reply) {
+    if (reply->abort_queue && abort_waiting) abort_waiting();
     send(context, *reply);
     if (reply->after) reply->after();
   }
   parts_.iopub.status(context, Iopub::State::idle);
-  return reply && reply->abort_queue;
 }
 
 void RequestServer::serve_aborted(const wire::Message& request) {

@@ -67,8 +67,9 @@ class RequestServer {
   [[nodiscard]] std::optional<wire::Message> receive();
   [[nodiscard]] Context make_context(const wire::Message& request);
 
-  /// Returns Reply::abort_queue.
-  bool serve(const Context& context, const wire::Message& request);
+  /// `abort_waiting` is called for a reply with abort_queue before that is sent: what a client sends because it has seen
+  /// the error must not count as having waited.
+  void serve(const Context& context, const wire::Message& request, const std::function<void()>& abort_waiting = {});
   void serve_aborted(const wire::Message& request);
 
  private:

@@ -43,14 +43,12 @@ std::optional<wire::Message> ShellLoop::next() {
 void ShellLoop::serve(const wire::Message& request) {
   const Context context = server_.make_context(request);
   stack_.push_back(context);
-  bool abort = false;
   {
     const Interrupts::Scope interruptible(interrupts_);
-    abort = server_.serve(context, request);
+    server_.serve(context, request, [this] { abort_waiting(); });
   }
   stack_.pop_back();
   latest_ = context;
-  if (abort) abort_waiting();
 }
 
 void ShellLoop::abort_waiting() {
