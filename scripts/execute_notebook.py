@@ -167,6 +167,7 @@ def main():
     parser.add_argument("--kernel-log", type=Path, default=Path(os.devnull), metavar="FILE",
                         help="file for what the kernels themselves write to their terminal")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="replace")  # a terminal that cannot show a character is no fault of the notebook
     screen = Screen()
     fault_count = 0
     with open(arguments.kernel_log, "w", encoding="utf-8") as kernel_log:

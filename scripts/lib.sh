@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
+# shellcheck shell=bash disable=SC2034
 # What scripts/run and scripts/test share. Sourced, not executed.
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -48,7 +49,7 @@ logged() {
   printf '%s\n' "${red}FAILED${plain} ($((SECONDS - start)) s)"
   {
     printf '%s\n' "  --- the last lines of ${log#"$root"/}"
-    tail -n 40 "$log" | sed 's/^/  | /'
+    tail -n 25 "$log" | sed 's/^/  | /'
     printf '%s\n' "  --- What to do: $advice"
   } >&2
   return 1

@@ -5,12 +5,14 @@ import json
 import os
 import shutil
 import time
+import uuid
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from jupyter_client import KernelManager
 from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_core.paths import jupyter_runtime_dir
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PREFIX = Path(os.environ.get("ADRASTEA_PREFIX", ROOT / "build" / "prefix"))
@@ -49,9 +51,9 @@ class Cell:
         return self.reply["content"]["status"]
 
 
-def collect_iopub(client, msg_id):
-    """The IOPub messages of one request up to its idle; checks the order that the protocol promises."""
-    messages = []
+def collect_iopub(client, msg_id, seen=()):
+    """The IOPub messages of one request up to its idle, after those seen already; checks the order that the protocol promises."""
+    messages = list(seen)
     while True:
         message = client.get_iopub_msg(timeout=WAIT_S)
         if message["parent_header"].get("msg_id") != msg_id:
@@ -73,8 +75,8 @@ def collect_reply(client, msg_id):
             return message
 
 
-def collect(client, msg_id):
-    return Cell(iopub=collect_iopub(client, msg_id), reply=collect_reply(client, msg_id))
+def collect(client, msg_id, seen=()):
+    return Cell(iopub=collect_iopub(client, msg_id, seen), reply=collect_reply(client, msg_id))
 
 
 def run(client, code, **options):
@@ -87,15 +89,20 @@ def run(client, code, **options):
 
 
 def wait_for_output(client, msg_id, text):
-    """Reads IOPub until a request has printed text."""
-    seen = ""
-    while text not in seen:
+    """Reads IOPub until a request has printed text; returns what it read of that request."""
+    seen, printed = [], ""
+    while text not in printed:
         message = client.get_iopub_msg(timeout=WAIT_S)
-        if message["parent_header"].get("msg_id") == msg_id and message["msg_type"] == "stream":
-            seen += message["content"]["text"]
+        if message["parent_header"].get("msg_id") == msg_id:
+            seen.append(message)
+            printed += message["content"]["text"] if message["msg_type"] == "stream" else ""
+    return seen
 
 
 def make_manager(name, **options):
+    """With a connection file of its own, as servers make them: the manager's default for ipc is a path in the current
+    directory, with numbers that two managers choose at the same time."""
+    options.setdefault("connection_file", str(Path(jupyter_runtime_dir()) / f"kernel-{uuid.uuid4()}.json"))
     return KernelManager(kernel_name=name, **options)
 
 

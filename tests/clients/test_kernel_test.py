@@ -36,7 +36,7 @@ class TestLua(Polite, jupyter_kernel_test.KernelTests):
     code_execute_result = [
         {"code": "6 * 7", "result": "42"},
         {"code": "return 6 * 7", "result": "42"},
-        {"code": "('x'):rep(3)", "result": "xxx"},
+        {"code": "('x'):rep(3)", "result": '"xxx"'},
     ]
     complete_code_samples = ["print('x')", "x = 1", "for i = 1, 3 do print(i) end", "return 1", "1 + 1"]
     incomplete_code_samples = ["for i = 1, 3 do", "function f(", "print('x'", "x =", "s = [[a"]

@@ -33,7 +33,7 @@ def test_outputs_are_in_the_order_of_the_code():
     got = [(output.output_type, output.get("name")) for output in cell.outputs]
     assert got == [("stream", "stdout"), ("stream", "stderr"), ("stream", "stdout"), ("execute_result", None)]
     assert [output.text for output in cell.outputs[:3]] == ["a\n", "b\n", "c\nd\n"]
-    assert cell.outputs[3].data["text/plain"] == "e"
+    assert cell.outputs[3].data["text/plain"] == '"e"'
 
 
 def test_an_error_ends_the_notebook():
