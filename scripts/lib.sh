@@ -16,8 +16,9 @@ build_packages=(
   libzmq3-dev cppzmq-dev nlohmann-json3-dev libssl-dev xtl-dev libcli11-dev libspdlog-dev liblua5.4-dev
   python3 python3-venv
 )
-# libclang-rt-dev has no version in its name: it brings the runtime of the distribution's own clang.
-test_packages=(libgtest-dev libgmock-dev clang clang-format clang-tidy libclang-rt-dev ccache)
+# libclang-rt-dev has no version in its name: it brings the runtime of the distribution's own clang. The sources are laid out
+# and looked at by version 14 of these tools, wherever they are built.
+test_packages=(libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache)
 
 # --- What the user sees --------------------------------------------------------------------------
 

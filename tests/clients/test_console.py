@@ -34,6 +34,10 @@ class Console:
         """Text that was never typed as it stands: the line editor shows what is typed many times."""
         self._child.expect_exact(text)
 
+    def released(self):
+        """The line editor has taken a cell and let the terminal go: what is typed now is input for the cell."""
+        self._child.expect_exact("\x1b[?2004l")
+
     def see_printed(self, text):
         """Text right after the line editor has let the terminal go."""
         self._child.expect(r"\x1b\[\?2004l\s*" + re.escape(text))
@@ -98,8 +102,8 @@ def test_a_session_with_lua(console, tap):
     screen.type("error('on ' .. 'purpose')")
     screen.see("on purpose")
     screen.prompt(4)
-    screen.type("io.write('wor' .. 'd? ') return 'read ' .. io.read():upper()")
-    screen.see("word? ")
+    screen.type("return 'read ' .. io.read():upper()")
+    screen.released()
     screen.type("some text")
     screen.see("read SOME TEXT")
     screen.prompt(5)

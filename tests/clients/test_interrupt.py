@@ -80,8 +80,9 @@ def test_idle_kernel_does_not_notice(lua):
 
 
 def test_interrupt_aborts_what_is_queued(lua):
+    """Queued is what has reached the kernel: nobody outside can see that, so the cell gives it half a second."""
     manager, client = lua
-    busy = client.execute("print('running') while true do end")
+    busy = client.execute("local t = os.clock() repeat until os.clock() - t > 0.5 print('running') while true do end")
     queued = [client.execute(f"print({number})") for number in range(3)]
     wait_for_output(client, busy, "running")
     manager.interrupt_kernel()

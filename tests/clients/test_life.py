@@ -65,7 +65,7 @@ def test_heartbeat_beats_while_a_cell_runs():
         deadline = time.monotonic() + 3 * client.hb_channel.time_to_dead
         while time.monotonic() < deadline:
             assert client.hb_channel.is_beating()
-            time.sleep(0.1)
+            time.sleep(0.1)  # polled: the heartbeat
         manager.interrupt_kernel()
 
 
@@ -194,7 +194,7 @@ def test_ports_are_the_kernels_choice(kernel_name, tmp_path):
         deadline = time.monotonic() + WAIT_S
         while 0 in (ports := [json.loads(file.read_text(encoding="utf-8"))[name] for name in PORTS]):
             assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)
+            time.sleep(0.01)  # polled: the file
         assert len(set(ports)) == len(PORTS)
         got = json.loads(file.read_text(encoding="utf-8"))
         assert {name: got[name] for name in asked} == asked
