@@ -8,8 +8,8 @@
 
 namespace adrastea::support {
 
-/// Replaces the file's content in one step, with this mode whatever the umask: whoever reads it meanwhile sees all of the old or all of the
-/// new. A symbolic link stays, its target is replaced.
+/// Replaces the file's content in one step, with this mode whatever the umask: whoever reads it meanwhile sees all of the
+/// old or all of the new. A symbolic link stays, its target is replaced.
 ///
 /// The new content lies on disk before the name points to it. Errors: std::system_error whose what() names the step, the
 /// path and the cause; the old file is then as it was, and nothing is left beside it.
