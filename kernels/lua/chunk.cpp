@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <initializer_list>
+#include <utility>
 
 namespace lua_kernel {
 namespace {
@@ -62,8 +63,8 @@ const char* read_piece(lua_State*, void* data, std::size_t* size) {
 
 class CellCompiler {
  public:
-  CellCompiler(lua_State* L, std::string_view code, const std::string& chunk_name)
-      : L_(L), code_(code), chunk_name_(chunk_name) {}
+  CellCompiler(lua_State* L, std::string_view code, std::string chunk_name)
+      : L_(L), code_(code), chunk_name_(std::move(chunk_name)) {}
 
   CompiledCell run() {
     if (compiles({"return nil,", code_})) return with_values(code_);

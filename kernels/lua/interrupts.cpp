@@ -33,18 +33,16 @@ void Interrupts::request_input_failure(std::string_view why) noexcept {
 }
 
 int Interrupts::raise(lua_State* L) {
+  Traceback& traceback = Session::of(L).traceback();
+  if (traceback.empty()) traceback.capture(L, 0);  // no message handler will
   // Lua recognises its own text, which it made at start and never frees, and then calls no message handler.
   lua_pushliteral(L, "not enough memory");
   return lua_error(L);
 }
 
 void Interrupts::hook(lua_State* L, lua_Debug*) {
-  Session& session = Session::of(L);
-  Interrupts& self = session.interrupts();
-  if (self.stopping()) {
-    if (session.traceback().empty()) session.traceback().capture(L, 0);
-    self.raise(L);
-  }
+  Interrupts& self = Session::of(L).interrupts();
+  if (self.stopping()) self.raise(L);
   lua_sethook(L, nullptr, 0, 0);
   if (self.reason() == Reason::input_failed) {
     self.reason_.store(Reason::none, std::memory_order_relaxed);

@@ -6,7 +6,6 @@
 #include "os_functions.hpp"
 #include "values.hpp"
 
-#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -59,8 +58,7 @@ Outcome failed(std::string ename, std::string evalue, std::vector<std::string> t
 Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, interrupts_), state_(luaL_newstate()) {
   lua_State* L = state_.get();
   if (L == nullptr) throw std::bad_alloc();
-  Session* self = this;
-  std::memcpy(lua_getextraspace(L), &self, sizeof self);  // each new thread of Lua gets a copy
+  *static_cast<Session**>(lua_getextraspace(L)) = this;  // each new thread of Lua gets a copy
   interrupts_.attach(L);
   lua_pushcfunction(L, set_up);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) throw std::runtime_error("Lua cannot start: " + text_at_top(L));
@@ -68,11 +66,7 @@ Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, i
 
 Session::~Session() { interrupts_.reset(); }
 
-Session& Session::of(lua_State* L) {
-  Session* self = nullptr;
-  std::memcpy(&self, lua_getextraspace(L), sizeof self);
-  return *self;
-}
+Session& Session::of(lua_State* L) { return **static_cast<Session**>(lua_getextraspace(L)); }
 
 Outcome Session::run(std::string_view code, std::string_view name) {
   interrupts_.reset();

@@ -54,6 +54,7 @@ class Session {
   Interrupts& interrupts() { return interrupts_; }
   StandardStreams& streams() { return streams_; }
   Traceback& traceback() { return traceback_; }
+  /// For compiling; the stack is empty between cells.
   lua_State* state() { return state_.get(); }
 
  private:

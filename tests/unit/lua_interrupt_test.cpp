@@ -94,6 +94,15 @@ TEST(LuaInterrupt, TellsWhereItStopped) {
   EXPECT_THAT(outcome.traceback.back(), HasSubstr("Interrupted"));
 }
 
+TEST(LuaInterrupt, OfACommandTellsWhereItStopped) {
+  LuaNotebook notebook;
+  const StopButton button(notebook);
+  const auto outcome = notebook.run("print() os.execute('exec sleep 100')");
+  EXPECT_EQ(outcome.ename, "Interrupted");
+  ASSERT_GE(outcome.traceback.size(), 3U);
+  EXPECT_THAT(outcome.traceback[outcome.traceback.size() - 2], HasSubstr("[1]:1"));
+}
+
 TEST(LuaInterrupt, BeforeACellStartsStopsThatCell) {
   LuaNotebook notebook;
   notebook.frontend.is_interrupted = true;
