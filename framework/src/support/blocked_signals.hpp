@@ -8,7 +8,8 @@
 
 namespace adrastea::support {
 
-/// Blocks every signal but faults on this thread for a while: threads that are made meanwhile, ours and a library's, never take one.
+/// Blocks every signal but faults on this thread for a while: threads that are made meanwhile, ours and a library's, never
+/// take one.
 class BlockedSignals {
  public:
   BlockedSignals() noexcept {

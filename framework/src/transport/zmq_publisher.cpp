@@ -19,7 +19,11 @@ std::optional<Publisher::Event> ZmqPublisher::next_event() {
     bool single = true;
     while (part.more() && socket_.receive(part, ZMQ_DONTWAIT)) single = false;
     const std::string_view bytes = part.bytes();
-    if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) continue;
+    if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) {
+      // ZeroMQ then assigns the filters of those who subscribe in the same moment to the wrong ones: worth a line.
+      support::log::warning("iopub: a peer sent a message that is no subscription; it was ignored");
+      continue;
+    }
     return Event{.subscribe = bytes.front() == '\1', .topic = std::string(bytes.substr(1))};
   }
   return std::nullopt;
