@@ -66,7 +66,7 @@ void Iopub::stop() {
   relay_locked();
   outbox_.detach_capture();
   socket_ = nullptr;
-  saturated_ = false;
+  saturated_ = pending_ = false;
   room_.notify_all();
 }
 
@@ -84,7 +84,7 @@ void Iopub::text(const Context& context, Stream stream, std::string_view text) {
     const std::string_view piece = text.substr(0, limits_.max_stream_bytes);
     outbox_.add_text(context, stream, piece);
     text_arrived();
-    wait_for_subscribers();
+    wait_while(saturated_);
     text.remove_prefix(piece.size());
   }
 }
@@ -129,6 +129,7 @@ void Iopub::complete(const Context& context) {
   if (capture_ != nullptr) FdCapture::flush_stdio();
   outbox_.complete_text(context);
   flush();
+  wait_while(pending_);
 }
 
 Publication Iopub::make(const Context& context, std::string_view msg_type, std::string content, std::string metadata,
@@ -159,12 +160,13 @@ void Iopub::text_arrived() {
     wakeup_.signal();
 }
 
-void Iopub::wait_for_subscribers() {
-  if (!saturated_) return;
+void Iopub::wait_while(const std::atomic<bool>& condition) {
+  if (!condition) return;
+  const auto give_up_at = Clock::now() + limits_.subscriber_patience;
   std::unique_lock lock(room_mutex_);
-  // The wait ends by itself: a group whose patience is over saturates no more. A signal handler, which is how an interrupt
-  // comes, cannot notify: hence the slices.
-  while (saturated_ && !stopping_ && !give_up_()) room_.wait_for(lock, std::chrono::milliseconds(20));
+  // A signal handler, which is how an interrupt comes, cannot notify: hence the slices.
+  while (condition && !stopping_ && !give_up_() && Clock::now() < give_up_at)
+    room_.wait_for(lock, std::chrono::milliseconds(20));
 }
 
 // ---- the relay ----
@@ -194,11 +196,13 @@ void Iopub::relay_locked() {
   subscribers_.retry(now);
   // ZMQ_FD tells of each change once, and the sends above may have eaten it.
   subscribers_.handle_events();
+  const bool pending = subscribers_.pending();
   const bool saturated = subscribers_.saturated();
-  if (saturated_.exchange(saturated) != saturated) {
-    room_.notify_all();
-    wakeup_.signal();
-  }
+  const bool pending_changed = pending_.exchange(pending) != pending;
+  const bool saturated_changed = saturated_.exchange(saturated) != saturated;
+  if (!pending_changed && !saturated_changed) return;
+  room_.notify_all();
+  wakeup_.signal();  // for the thread's own deadline, and what it polls
 }
 
 Delivery Iopub::deliver_form(Publication&& publication) {

@@ -71,8 +71,9 @@ class Iopub {
   /// The newest request of the interpreter: whom output belongs to that comes from nowhere in particular.
   [[nodiscard]] Context latest() const { return outbox_.latest(); }
 
-  /// Hands everything published so far to the socket. complete(): also what the request left in stdio, in the captured
-  /// pipes, and of half characters; by the thread that ran it.
+  /// Hands everything published so far to the socket, but for what waits for a subscriber that is slow.
+  /// complete(): also what the request left in stdio, in the captured pipes, and of half characters; and waits for slow
+  /// subscribers, at most Limits::subscriber_patience. By the thread that ran the request.
   void flush();
   void complete(const Context& context);
 
@@ -85,7 +86,7 @@ class Iopub {
   void relay_locked();
   void relay_soon();
   void text_arrived();
-  void wait_for_subscribers();
+  void wait_while(const std::atomic<bool>& condition);
   [[nodiscard]] bool text_is_due() const;
   [[nodiscard]] Delivery deliver_form(Publication&& publication);
   [[nodiscard]] wire::Frames welcome(const std::string& subscription);
@@ -102,16 +103,17 @@ class Iopub {
   std::thread thread_;
   std::atomic<bool> stopping_{false};
 
-  std::mutex relay_mutex_;                // whoever holds it owns socket_
-  transport::Publisher* socket_;          // guarded by relay_mutex_; null once stopped
-  wire::Signer signer_;                   // guarded by relay_mutex_
-  Subscribers subscribers_;               // guarded by relay_mutex_
-  std::mutex room_mutex_;                 // only for waiting on room_
-  std::condition_variable room_;          // saturated_ may have ended
-  std::atomic<bool> saturated_{false};    // written under relay_mutex_
-  std::atomic<bool> wanted_{false};       // somebody published while another held relay_mutex_
-  std::atomic<Clock::rep> last_text_;     // when stream text was last sent
-  std::atomic<bool> armed_{false};        // the thread knows that text waits for its time
+  std::mutex relay_mutex_;              // whoever holds it owns socket_
+  transport::Publisher* socket_;        // guarded by relay_mutex_; null once stopped
+  wire::Signer signer_;                 // guarded by relay_mutex_
+  Subscribers subscribers_;             // guarded by relay_mutex_
+  std::mutex room_mutex_;               // only for waiting on room_
+  std::condition_variable room_;        // saturated_ or pending_ may have ended
+  std::atomic<bool> saturated_{false};  // written under relay_mutex_
+  std::atomic<bool> pending_{false};    // written under relay_mutex_
+  std::atomic<bool> wanted_{false};     // somebody published while another held relay_mutex_
+  std::atomic<Clock::rep> last_text_;   // when stream text was last sent
+  std::atomic<bool> armed_{false};      // the thread knows that text waits for its time
 };
 
 }  // namespace adrastea::server

@@ -76,21 +76,17 @@ void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
 void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time_point now) {
   retry_group(group, now);
   if (group.backlog.empty() && socket_.try_send(group.prefix + delivery.topic, *delivery.body)) return;
-  if (group.behind && delivery.text_bytes > 0) {
+  if (group.stalled && delivery.text_bytes > 0 &&
+      group.backlog_text + delivery.text_bytes > limits_.subscriber_backlog_bytes) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
     group.dropped += delivery.text_bytes;
     group.dropped_context = delivery.context;
     return;
   }
   mark_dropped(group);
-  enqueue(group, delivery, now);
-}
-
-void Subscribers::enqueue(Group& group, const Delivery& delivery, Clock::time_point now) {
-  const bool was_over = over_budget(group);
+  if (group.backlog.empty()) group.progress = now;
   group.backlog.push_back(delivery);
   group.backlog_text += delivery.text_bytes;
-  if (!was_over && over_budget(group)) group.progress = now;
 }
 
 void Subscribers::retry(Clock::time_point now) {
@@ -105,31 +101,38 @@ void Subscribers::retry_group(Group& group, Clock::time_point now) {
     group.backlog_text -= next.text_bytes;
     group.backlog.pop_front();
     group.progress = now;
+    group.stalled = false;
+    if (group.backlog.empty()) mark_dropped(group);
   }
-  if (group.backlog.empty()) {
-    mark_dropped(group);
-    group.behind = false;
-  } else if (over_budget(group) && now - group.progress >= limits_.subscriber_patience) {
-    group.behind = true;
-  }
+  if (!group.backlog.empty() && now - group.progress >= limits_.subscriber_patience) group.stalled = true;
 }
 
 void Subscribers::mark_dropped(Group& group) {
   if (group.dropped == 0) return;
   const Delivery marker = messages_.marker(std::exchange(group.dropped_context, nullptr), std::exchange(group.dropped, 0));
   if (group.backlog.empty() && socket_.try_send(group.prefix + marker.topic, *marker.body)) return;
+  if (group.backlog.empty()) group.progress = Clock::now();
   group.backlog.push_back(marker);
 }
 
+template <class Predicate>
+bool Subscribers::any_group(Predicate&& predicate) const {
+  return predicate(named_) || std::any_of(groups_.begin(), groups_.end(), predicate);
+}
+
+bool Subscribers::pending() const {
+  return any_group([](const Group& group) { return !group.stalled && !group.backlog.empty(); });
+}
+
 bool Subscribers::saturated() const {
-  return over_budget(named_) ||
-         std::any_of(groups_.begin(), groups_.end(), [this](const Group& g) { return over_budget(g); });
+  return any_group(
+      [&](const Group& group) { return !group.stalled && group.backlog_text > limits_.subscriber_backlog_bytes; });
 }
 
 std::optional<Subscribers::Clock::time_point> Subscribers::deadline() const {
   std::optional<Clock::time_point> first;
   const auto consider = [&](const Group& group) {
-    if (!over_budget(group)) return;
+    if (group.stalled || group.backlog.empty()) return;
     const auto end = group.progress + limits_.subscriber_patience;
     if (!first || end < *first) first = end;
   };

@@ -37,9 +37,10 @@ struct Delivery {
 /// The same trick sends iopub_welcome (JEP 65) to the new subscriber alone, as its first message: "" becomes its filter
 /// just for that. Subscriptions to anything but "" are taken literally and form a group of their own.
 ///
-/// A group that does not read: up to Limits::subscriber_backlog_bytes of stream text wait, then saturated() asks producers
-/// to wait; without progress for Limits::subscriber_patience the group is `behind`: its stream text is dropped, a
-/// marker tells how many bytes, everything else waits for ever. It has caught up when nothing waits any more.
+/// A group that does not read: its messages wait here, and those who publish wait for it as pending() and saturated() say.
+/// When it has taken nothing for Limits::subscriber_patience it is `stalled`, and nobody waits for it until it takes one
+/// again. Meanwhile stream text beyond Limits::subscriber_backlog_bytes is dropped, with a marker in its place that
+/// tells how many bytes; everything else is kept.
 ///
 /// Threads: the holder of Iopub's lock. Errors: none.
 class Subscribers {
@@ -59,7 +60,9 @@ class Subscribers {
   /// Sends what waits and now fits.
   void retry(Clock::time_point now);
 
-  /// Whether producers of text should wait.
+  /// Whether something waits for a group that is not stalled.
+  [[nodiscard]] bool pending() const;
+  /// Whether so much text does that producers of text should wait.
   [[nodiscard]] bool saturated() const;
   /// When retry() must be called even if no subscriber reads: a group's patience ends.
   [[nodiscard]] std::optional<Clock::time_point> deadline() const;
@@ -71,8 +74,8 @@ class Subscribers {
     bool used = false;
     std::deque<Delivery> backlog;
     std::size_t backlog_text = 0;
-    Clock::time_point progress{};  ///< since when it is over its budget, or last took a message while it was
-    bool behind = false;
+    Clock::time_point progress{};  ///< when it last took a message, or when its backlog began
+    bool stalled = false;
     Context dropped_context;
     std::size_t dropped = 0;
   };
@@ -83,9 +86,8 @@ class Subscribers {
   void enqueue(Group& group, const Delivery& delivery, Clock::time_point now);
   void retry_group(Group& group, Clock::time_point now);
   void mark_dropped(Group& group);
-  [[nodiscard]] bool over_budget(const Group& group) const {
-    return !group.behind && group.backlog_text > limits_.subscriber_backlog_bytes;
-  }
+  template <class Predicate>
+  [[nodiscard]] bool any_group(Predicate&& predicate) const;
 
   transport::Publisher& socket_;
   const Limits& limits_;
