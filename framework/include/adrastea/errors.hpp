@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <adrastea/export.hpp>
+
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -13,7 +15,7 @@
 namespace adrastea {
 
 /// Leaves execute() or evaluate() to end the request with this ename, evalue and traceback.
-class ExecutionError : public std::runtime_error {
+class ADRASTEA_EXPORT ExecutionError : public std::runtime_error {
  public:
   ExecutionError(std::string name, std::string value, std::vector<std::string> lines = {})
       : std::runtime_error(value), ename(std::move(name)), evalue(std::move(value)), traceback(std::move(lines)) {}
@@ -23,21 +25,21 @@ class ExecutionError : public std::runtime_error {
 };
 
 /// Thrown by Host::input when the user interrupted, or the kernel is ending. Let it pass through.
-class Interrupted : public ExecutionError {
+class ADRASTEA_EXPORT Interrupted : public ExecutionError {
  public:
   Interrupted() : ExecutionError("Interrupted", "the user interrupted the kernel") {}
 };
 
 /// Thrown by Host::input when nobody can be asked: the request did not allow stdin, its client's stdin channel is not
 /// connected, or no request is running on this thread.
-class InputUnavailable : public ExecutionError {
+class ADRASTEA_EXPORT InputUnavailable : public ExecutionError {
  public:
   explicit InputUnavailable(std::string why) : ExecutionError("InputUnavailable", std::move(why)) {}
 };
 
 /// A kernel that cannot start: what(), on one line, names the channel or file, the endpoint or path, the cause and, where
 /// there is one, the remedy. run() prints it and ends with status 1.
-class StartupError : public std::runtime_error {
+class ADRASTEA_EXPORT StartupError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };

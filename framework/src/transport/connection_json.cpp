@@ -52,11 +52,12 @@ int read_port(const json& object, const std::string& key, int limit, const std::
   const auto found = object.find(key);
   if (found == object.end()) return 0;
   const auto number = to_number(*found);
-  if (!number || *number < 0 || *number > limit) {
-    refuse(where, key + " must be an integer from 0 to " + std::to_string(limit) + ", not " +
+  if (!number || *number > limit) {
+    refuse(where, key + " must be an integer of at most " + std::to_string(limit) + ", not " +
                       support::printable(found->dump(-1, ' ', true, json::error_handler_t::replace).substr(0, 40)));
   }
-  return static_cast<int>(*number);
+  // As for ipykernel, 0 and less leave the choice to the kernel.
+  return static_cast<int>(std::max<std::int64_t>(*number, 0));
 }
 
 void read_ports(const json& object, ConnectionInfo& info, const std::string& where) {
