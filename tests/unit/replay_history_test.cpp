@@ -17,18 +17,18 @@ std::atomic<std::size_t> live_bytes{0};
 
 }  // namespace
 
-// This program counts the memory that its C++ code holds.
-void* operator new(std::size_t size) {
+// This program counts the memory that its C++ code holds. Inlined, malloc and delete would look like a mismatch to GCC.
+[[gnu::noinline]] void* operator new(std::size_t size) {
   void* memory = std::malloc(size);
   if (memory == nullptr) throw std::bad_alloc();
   live_bytes += malloc_usable_size(memory);
   return memory;
 }
-void operator delete(void* memory) noexcept {
+[[gnu::noinline]] void operator delete(void* memory) noexcept {
   if (memory != nullptr) live_bytes -= malloc_usable_size(memory);
   std::free(memory);
 }
-void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
+[[gnu::noinline]] void operator delete(void* memory, std::size_t) noexcept { operator delete(memory); }
 
 namespace adrastea::wire {
 namespace {
