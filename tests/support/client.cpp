@@ -92,8 +92,9 @@ class KernelClient::Impl {
   void send_frames(Channel channel, const Frames& frames);
   Message take(Channel channel, Deadline deadline);
   Message take_published(const std::string& id, Deadline deadline);
+  std::string next_published(Deadline deadline);
   std::optional<Message> take_reply(const std::string& id);
-  void put_back(Message message) { published_.push_front(std::move(message)); }
+  void put_back(Message message) { published_[message.parent_id()].push_front(std::move(message)); }
   void wait_for_more(Deadline deadline, const std::string& what);
   bool drain();
   Frames ping(const Frames& frames, Deadline deadline);
@@ -108,8 +109,8 @@ class KernelClient::Impl {
   std::vector<Message> foreign_;
   bool finished_ = false;
 
-  std::map<Channel, std::deque<Message>> direct_;  ///< shell, control, stdin
-  std::deque<Message> published_;                  ///< iopub, of our requests
+  std::map<Channel, std::deque<Message>> direct_;         ///< shell, control, stdin
+  std::map<std::string, std::deque<Message>> published_;  ///< iopub, by the request of ours; none is empty
 
  private:
   zmq::socket_t connect(Channel channel, zmq::socket_type type);
@@ -122,6 +123,7 @@ class KernelClient::Impl {
   std::map<Channel, zmq::socket_t> sockets_;
   std::deque<std::string> transcript_;
   std::uint64_t count_ = 0;
+  std::uint64_t arrivals_ = 0;
   bool welcomed_ = false;
   std::optional<Deadline> after_the_end_;
 };
@@ -147,6 +149,7 @@ zmq::socket_t KernelClient::Impl::connect(Channel channel, zmq::socket_type type
   socket.set(zmq::sockopt::rcvhwm, 0);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::reconnect_ivl, 5);
+  socket.set(zmq::sockopt::ipv6, true);
   if (type == zmq::socket_type::dealer) socket.set(zmq::sockopt::routing_id, options_.session);
   if (type == zmq::socket_type::sub) socket.set(zmq::sockopt::subscribe, options_.topic);
   socket.connect(connection_.endpoint(channel));
@@ -211,7 +214,9 @@ bool KernelClient::Impl::receive_one(Channel channel) {
   zmq::multipart_t parts;
   if (!parts.recv(socket->second, static_cast<int>(zmq::recv_flags::dontwait))) return false;
   try {
-    accept(codec_.decode(channel, to_frames(parts)));
+    Message message = codec_.decode(channel, to_frames(parts));
+    message.arrival = ++arrivals_;
+    accept(message);
   } catch (const Failure& failure) {
     fail(failure.what());
   }
@@ -236,7 +241,7 @@ void KernelClient::Impl::accept(const Message& message) {
   if (message.channel != Channel::iopub) {
     direct_[message.channel].push_back(message);
   } else if (oracle_.is_own(message.parent_id())) {
-    published_.push_back(message);
+    published_[message.parent_id()].push_back(message);
   } else if (!message.parent_id().empty()) {
     foreign_.push_back(message);
   }
@@ -265,24 +270,29 @@ void KernelClient::Impl::wait_for_more(Deadline deadline, const std::string& wha
 }
 
 Message KernelClient::Impl::take(Channel channel, Deadline deadline) {
-  auto& waiting = channel == Channel::iopub ? published_ : direct_[channel];
+  if (channel == Channel::iopub) return take_published(next_published(deadline), deadline);
+  auto& waiting = direct_[channel];
   while (waiting.empty()) wait_for_more(deadline, std::string("a message on ") + to_string(channel));
   Message message = std::move(waiting.front());
   waiting.pop_front();
   return message;
 }
 
+std::string KernelClient::Impl::next_published(Deadline deadline) {
+  while (published_.empty()) wait_for_more(deadline, "a message on iopub");
+  const auto oldest = std::min_element(published_.begin(), published_.end(), [](const auto& one, const auto& other) {
+    return one.second.front().arrival < other.second.front().arrival;
+  });
+  return oldest->first;
+}
+
 Message KernelClient::Impl::take_published(const std::string& id, Deadline deadline) {
-  while (true) {
-    const auto found = std::find_if(published_.begin(), published_.end(),
-                                    [&](const Message& message) { return message.parent_id() == id; });
-    if (found != published_.end()) {
-      Message message = std::move(*found);
-      published_.erase(found);
-      return message;
-    }
-    wait_for_more(deadline, "a message on iopub of " + id);
-  }
+  while (!published_.contains(id)) wait_for_more(deadline, "a message on iopub of " + id);
+  auto& waiting = published_.at(id);
+  Message message = std::move(waiting.front());
+  waiting.pop_front();
+  if (waiting.empty()) published_.erase(id);
+  return message;
 }
 
 std::optional<Message> KernelClient::Impl::take_reply(const std::string& id) {
@@ -308,7 +318,9 @@ Frames KernelClient::Impl::ping(const Frames& frames, Deadline deadline) {
 
 void KernelClient::Impl::check_leftovers() const {
   std::string left;
-  for (const auto& message : published_) left += "\n  " + summary(message);
+  for (const auto& [id, messages] : published_) {
+    for (const auto& message : messages) left += "\n  " + summary(message);
+  }
   for (const auto& [channel, messages] : direct_) {
     for (const auto& message : messages) left += "\n  " + summary(message);
   }
@@ -346,6 +358,15 @@ std::string KernelClient::execute(const std::string& code, const ExecuteOptions&
 
 std::string KernelClient::input_reply(const Json& value, const SendOptions& options) {
   return request(Channel::stdin_channel, "input_reply", {{"value", value}}, options);
+}
+
+std::string KernelClient::send_request(Channel channel, const Frames& frames) {
+  const Message message = impl_->codec_.decode(channel, frames);
+  const bool silent = message.content.value("silent", Json(false)) == true;
+  impl_->oracle_.sent(
+      {message.msg_id(), channel, message.type(), message.header_bytes, silent, is_answered(message.type())});
+  impl_->send_frames(channel, frames);
+  return message.msg_id();
 }
 
 void KernelClient::send_frames(Channel channel, const Frames& frames) { impl_->send_frames(channel, frames); }
@@ -485,6 +506,7 @@ void KernelClient::drain() { impl_->drain(); }
 std::string KernelClient::transcript() const { return impl_->transcript(); }
 
 void KernelClient::finish(Kernel kernel) {
+  if (impl_->finished_) return;
   impl_->finished_ = true;
   if (kernel == Kernel::alive) exchange(Channel::shell, "kernel_info_request");
   impl_->drain();

@@ -15,7 +15,7 @@ namespace adrastea::testing {
 
 struct ClientOptions {
   std::string session = random_id();
-  std::string topic;          ///< of the iopub subscription
+  std::string topic{};        ///< of the iopub subscription
   bool subscribe = true;      ///< to iopub, and wait for the welcome
   bool welcome = true;        ///< false for kernels before protocol 5.5, which send none
   bool welcome_topic = true;  ///< false for ipykernel, whose welcome lacks the topic frame
@@ -28,9 +28,9 @@ struct SendOptions {
   Json metadata = Json::object();
   Json parent = Json::object();
   Json header = Json::object();  ///< replaces or adds fields of the header
-  Frames buffers;
-  std::optional<std::string> raw_content;  ///< this instead of the content
-  std::optional<bool> reply_due;           ///< default: for every request type of the protocol
+  Frames buffers{};
+  std::optional<std::string> raw_content{};  ///< this instead of the content
+  std::optional<bool> reply_due{};           ///< default: for every request type of the protocol
 };
 
 struct ExecuteOptions {
@@ -39,7 +39,7 @@ struct ExecuteOptions {
   bool allow_stdin = false;
   bool stop_on_error = true;
   Json user_expressions = Json::object();
-  SendOptions send;
+  SendOptions send{};
 };
 
 /// One thing that a request showed, joined where it is text of one stream.
@@ -83,6 +83,8 @@ class KernelClient {
   std::string input_reply(const Json& value, const SendOptions& options = {});
   /// Any frames, as they are. What they cause is the test's business.
   void send_frames(Channel channel, const Frames& frames);
+  /// Frames that are a whole request, as frames_of() makes them, perhaps with identities before; returns its msg_id.
+  std::string send_request(Channel channel, const Frames& frames);
   /// A request's frames, signed, and not sent.
   [[nodiscard]] Frames frames_of(std::string_view type, const Json& content = Json::object(),
                                  const SendOptions& options = {});
@@ -127,7 +129,7 @@ class KernelClient {
 
   enum class Kernel { alive, ended };
   /// Fails when a request lacks something it was due or a message was not asserted. With a live kernel it first asks for
-  /// its kernel_info, so that all that was published before has come.
+  /// its kernel_info, so that all that was published before has come. A second call does nothing.
   void finish(Kernel kernel = Kernel::alive);
 
  private:

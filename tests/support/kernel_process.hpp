@@ -23,12 +23,12 @@ enum class Transport {
 
 struct LaunchOptions {
   Transport transport = Transport::ipc;
-  std::vector<std::string> command_prefix;  ///< before "-f FILE", e.g. -m ipykernel_launcher
-  std::vector<std::string> arguments;       ///< after it
-  std::vector<std::string> environment;     ///< NAME=VALUE, beside the test's own
-  bool tell_parent = true;                  ///< sets JPY_PARENT_PID
-  bool through_parent = false;              ///< by a process in between, which kill_parent() ends
-  Json fields = Json::object();             ///< replaces or adds keys of the connection file; null removes one
+  std::vector<std::string> command_prefix{};  ///< before "-f FILE", e.g. -m ipykernel_launcher
+  std::vector<std::string> arguments{};       ///< after it
+  std::vector<std::string> environment{};     ///< NAME=VALUE, beside the test's own
+  bool tell_parent = true;                    ///< sets JPY_PARENT_PID
+  bool through_parent = false;                ///< by a process in between, which kill_parent() ends
+  Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
 };
 
 /// How a process ended.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
@@ -19,7 +20,8 @@ enum class Channel { shell, iopub, stdin_channel, control, heartbeat };
 
 struct Message {
   Channel channel = Channel::shell;
-  Frames identities;  ///< what stands before the delimiter: on iopub the topic
+  std::uint64_t arrival = 0;  ///< among all that one client received
+  Frames identities;          ///< what stands before the delimiter: on iopub the topic
   std::string header_bytes;
   std::string parent_bytes;
   std::string metadata_bytes;

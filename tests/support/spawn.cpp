@@ -66,6 +66,7 @@ Prepared prepare(const SpawnRequest& request) {
   } else {
     prepared.environment[prepared.environment.size() - 2] = nullptr;
   }
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // whatever the test inherited from who started it
   ::dup2(prepared.stdin_fd, 0);
   ::dup2(prepared.stdout_fd, 1);
   ::dup2(prepared.stderr_fd, 2);

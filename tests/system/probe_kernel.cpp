@@ -142,44 +142,27 @@ class Probe : public Interpreter {
   using Command = void (Probe::*)(std::string_view);
 
   static const std::map<std::string, Command>& commands() {
-    static const std::map<std::string, Command> table{{"out", &Probe::do_out},
-                                                      {"err", &Probe::do_err},
-                                                      {"display", &Probe::do_display},
-                                                      {"update", &Probe::do_update},
-                                                      {"clear", &Probe::do_clear},
-                                                      {"fd1", &Probe::do_fd1},
-                                                      {"fd2", &Probe::do_fd2},
-                                                      {"printf", &Probe::do_printf},
-                                                      {"child", &Probe::do_child},
-                                                      {"thread", &Probe::do_thread},
-                                                      {"joined", &Probe::do_joined},
-                                                      {"later", &Probe::do_later},
-                                                      {"release", &Probe::do_release},
-                                                      {"input", &Probe::do_input},
-                                                      {"password", &Probe::do_password},
-                                                      {"spin", &Probe::do_spin},
-                                                      {"poll", &Probe::do_poll},
-                                                      {"sleep", &Probe::do_sleep},
-                                                      {"read", &Probe::do_read},
-                                                      {"hang", &Probe::do_hang},
-                                                      {"throw", &Probe::do_throw},
-                                                      {"comm", &Probe::do_comm},
-                                                      {"fork", &Probe::do_fork},
-                                                      {"exit", &Probe::do_exit},
-                                                      {"cexit", &Probe::do_cexit},
-                                                      {"flood", &Probe::do_flood},
-                                                      {"endless", &Probe::do_endless},
-                                                      {"result", &Probe::do_result},
-                                                      {"error", &Probe::do_error},
-                                                      {"page", &Probe::do_page},
-                                                      {"next", &Probe::do_next},
-                                                      {"request", &Probe::do_request},
-                                                      {"log", &Probe::do_log},
-                                                      {"deaf", &Probe::do_deaf},
-                                                      {"descriptors", &Probe::do_descriptors},
-                                                      {"host", &Probe::do_host},
-                                                      {"threadinput", &Probe::do_threadinput},
-                                                      {"steps", &Probe::do_steps}};
+    static const std::map<std::string, Command> table{
+        {"out", &Probe::do_out},           {"err", &Probe::do_err},
+        {"display", &Probe::do_display},   {"update", &Probe::do_update},
+        {"clear", &Probe::do_clear},       {"fd1", &Probe::do_fd1},
+        {"fd2", &Probe::do_fd2},           {"printf", &Probe::do_printf},
+        {"child", &Probe::do_child},       {"thread", &Probe::do_thread},
+        {"joined", &Probe::do_joined},     {"later", &Probe::do_later},
+        {"release", &Probe::do_release},   {"input", &Probe::do_input},
+        {"password", &Probe::do_password}, {"spin", &Probe::do_spin},
+        {"poll", &Probe::do_poll},         {"sleep", &Probe::do_sleep},
+        {"read", &Probe::do_read},         {"hang", &Probe::do_hang},
+        {"loop", &Probe::do_loop},         {"throw", &Probe::do_throw},
+        {"comm", &Probe::do_comm},         {"fork", &Probe::do_fork},
+        {"exit", &Probe::do_exit},         {"cexit", &Probe::do_cexit},
+        {"flood", &Probe::do_flood},       {"endless", &Probe::do_endless},
+        {"result", &Probe::do_result},     {"error", &Probe::do_error},
+        {"page", &Probe::do_page},         {"next", &Probe::do_next},
+        {"request", &Probe::do_request},   {"log", &Probe::do_log},
+        {"deaf", &Probe::do_deaf},         {"descriptors", &Probe::do_descriptors},
+        {"host", &Probe::do_host},         {"threadinput", &Probe::do_threadinput},
+        {"steps", &Probe::do_steps}};
     return table;
   }
 
@@ -274,12 +257,16 @@ class Probe : public Interpreter {
       if (host().interrupted()) throw Interrupted();
     }
   }
-  [[noreturn]] void do_hang(std::string_view) {
+  /// Native code that nothing stops; hang blocks all signals too.
+  [[noreturn]] void do_loop(std::string_view) {
+    volatile unsigned rounds = 0;
+    while (true) rounds = rounds + 1;
+  }
+  [[noreturn]] void do_hang(std::string_view text) {
     sigset_t all;
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, nullptr);
-    volatile unsigned rounds = 0;
-    while (true) rounds = rounds + 1;
+    do_loop(text);
   }
   void do_throw(std::string_view text) {
     if (text == "std") throw std::runtime_error("thrown by the cell");
