@@ -93,6 +93,7 @@ TEST_F(RelayTest, EverySubscriberGetsItsWelcomeFirstAndNobodyElses) {
   iopub.status(request("a"), Iopub::State::busy);
   const auto second = connected();
   iopub.status(request("a"), Iopub::State::idle);
+  iopub.flush();
   EXPECT_THAT(types_of(first), ElementsAre("iopub_welcome", "status", "status"));
   EXPECT_THAT(types_of(second), ElementsAre("iopub_welcome", "status"));
   const auto welcome = socket_.received(second).front();
@@ -117,6 +118,7 @@ TEST_F(RelayTest, ATopicThatIsNoTextGetsNoWelcomeButItsMessages) {
   const auto odd = socket_.connect("\xff");
   const auto other = connected();
   iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
   EXPECT_THAT(socket_.received(odd), SizeIs(0));
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }
@@ -126,7 +128,7 @@ TEST_F(RelayTest, TheFirstTextLeavesAtOnceAndLaterTextIsJoined) {
   const auto subscriber = connected();
   const Context cell = request("a");
   iopub.text(cell, Stream::out, "first");
-  EXPECT_EQ(text_of(subscriber, "a"), "first");
+  eventually([&] { return text_of(subscriber, "a") == "first"; });
   for (int i = 0; i < 1000; ++i) iopub.text(cell, Stream::out, "x");
   EXPECT_EQ(text_of(subscriber, "a"), "first");
   iopub.complete(cell);
@@ -154,6 +156,7 @@ TEST_F(RelayTest, TextKeepsItsPlaceAmongOtherMessagesAndBetweenStreams) {
   iopub.publish(cell, "display_data", {{"data", nlohmann::json::object()}});
   iopub.text(cell, Stream::out, "4");
   iopub.status(cell, Iopub::State::idle);
+  iopub.flush();
   std::string order;
   for (const auto& message : socket_.received(subscriber))
     order +=
@@ -220,6 +223,7 @@ TEST_F(RelayTest, ASilentRequestShowsItsStatusOnly) {
   out.clear();
   iopub.complete(cell);
   iopub.status(cell, Iopub::State::idle);
+  iopub.flush();
   EXPECT_THAT(types_of(subscriber), ElementsAre("iopub_welcome", "status", "status"));
 }
 
@@ -263,6 +267,7 @@ TEST_F(RelayTest, AStoppedSubscriberStarvesNobodyAndLosesNoStatus) {
   }
   iopub.publish(cell, "execute_result", {{"data", nlohmann::json::object()}});
   iopub.status(cell, Iopub::State::idle);
+  iopub.flush();
   EXPECT_EQ(text_of(live, "a"), printed);
   EXPECT_EQ(text_of(live, "a", "stderr"), "");
 
@@ -338,12 +343,14 @@ TEST_F(RelayTest, ManyClientsComeAndGoAndTheLastStillHears) {
   for (int i = 0; i < 100; ++i) {
     const auto client = connected();
     iopub.status(request("a"), Iopub::State::busy);
+    iopub.flush();
     EXPECT_THAT(types_of(client), ElementsAre("iopub_welcome", "status"));
     socket_.disconnect(client);
   }
   const auto one = connected();
   const auto other = connected();
   iopub.status(request("b"), Iopub::State::busy);
+  iopub.flush();
   EXPECT_THAT(types_of(one), ElementsAre("iopub_welcome", "status"));
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }

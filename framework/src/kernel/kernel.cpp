@@ -255,7 +255,10 @@ server::RequestServer Kernel::Impl::request_server(transport::Router& socket, se
 void Kernel::Impl::start_threads() {
   const support::BlockedSignals blocked;
   iopub_->start();
-  control_thread_ = std::thread([this] { control_.run(); });
+  control_thread_ = std::thread([this] {
+    if (signals_) kernel::ProcessSignals::unblock_here();
+    control_.run();
+  });
 }
 
 int Kernel::Impl::run() {

@@ -42,10 +42,6 @@ void set(int signal, void (*handler)(int)) {
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
   ::sigaction(signal, &action, nullptr);
-  sigset_t one;
-  sigemptyset(&one);
-  sigaddset(&one, signal);
-  ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
 }
 
 }  // namespace
@@ -56,11 +52,19 @@ ProcessSignals::ProcessSignals(const server::Wakeup& wakeup) {
   set(SIGTERM, &terminate);
   set(SIGHUP, &terminate);
   set(SIGPIPE, &ignore);
+  unblock_here();
 }
 
 ProcessSignals::~ProcessSignals() {
   // What comes now ends a process that is ending.
   wakeup_of_process = nullptr;
+}
+
+void ProcessSignals::unblock_here() noexcept {
+  sigset_t ours;
+  sigemptyset(&ours);
+  for (const int signal : {SIGTERM, SIGHUP, SIGPIPE}) sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &ours, nullptr);
 }
 
 bool ProcessSignals::terminated() noexcept { return terminations > 0; }

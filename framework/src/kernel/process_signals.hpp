@@ -17,6 +17,8 @@ class ProcessSignals {
   ProcessSignals& operator=(const ProcessSignals&) = delete;
 
   [[nodiscard]] static bool terminated() noexcept;
+  /// Lets the calling thread take these signals: one is needed that user code cannot make deaf to them.
+  static void unblock_here() noexcept;
 };
 
 }  // namespace adrastea::kernel

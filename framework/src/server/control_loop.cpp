@@ -16,6 +16,8 @@ namespace adrastea::server {
 namespace {
 
 constexpr std::chrono::milliseconds k_repeat_interrupt{100};
+// Children hear it less often: many programs take a second ^C for an order to drop everything.
+constexpr int k_repeats_per_children = 10;
 
 }  // namespace
 
@@ -73,14 +75,17 @@ int ControlLoop::timeout() {
   using std::chrono::milliseconds;
   std::optional<milliseconds> shortest;
   if (interrupts_.requested()) {
-    // Time enough for the first signal to work; then a system call may have been entered just behind it.
+    // Time enough for the first signal to work.
     shortest = k_repeat_interrupt;
-    if (Clock::now() - last_repeat_ >= k_repeat_interrupt) {
-      if (last_repeat_ != Clock::time_point{} && !interrupts_.repeat()) shortest.reset();
-      last_repeat_ = Clock::now();
+    const auto now = Clock::now();
+    if (last_repeat_ == Clock::time_point{}) last_repeat_ = now;
+    if (now - last_repeat_ >= k_repeat_interrupt) {
+      last_repeat_ = now;
+      if (!interrupts_.repeat(++repeats_ % k_repeats_per_children == 0)) shortest.reset();
     }
   } else {
     last_repeat_ = {};
+    repeats_ = 0;
   }
   if (const Clock::rep deadline = deadline_; deadline != 0) {
     const auto left = std::chrono::ceil<milliseconds>(Clock::time_point{Clock::duration(deadline)} - Clock::now());

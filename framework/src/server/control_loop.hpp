@@ -47,6 +47,7 @@ class ControlLoop {
   const Wakeup& wakeup_;
   support::UniqueFd parent_;
   const Hooks hooks_;
+  int repeats_ = 0;
   Clock::time_point last_repeat_{};  ///< of the interrupt that is on its way
   std::atomic<bool> finished_{false};
   std::atomic<Clock::rep> deadline_{0};  ///< 0: none

@@ -54,40 +54,41 @@ Interrupts::~Interrupts() {
   interrupts_of_thread = nullptr;
 }
 
-Interrupts::Scope::Scope(Interrupts& interrupts) noexcept
-    : interrupts_(interrupts), outer_(interrupts.current_), outer_requested_(interrupts.requested_) {
-  interrupts_.requested_ = false;
+Interrupts::Scope::Scope(Interrupts& interrupts) noexcept : interrupts_(interrupts), outer_(interrupts.current_) {
   interrupts_.current_ = ++interrupts_.last_;
 }
 
-Interrupts::Scope::~Scope() {
-  interrupts_.current_ = outer_;
-  interrupts_.requested_ = outer_requested_;
-}
+Interrupts::Scope::~Scope() { interrupts_.current_ = outer_; }
 
 void Interrupts::request() noexcept {
   const std::uint64_t running = current_;
   if (running == 0) return;
-  target_ = running;
+  interrupted_ = running;
+  wakeup_.signal();
   ::pthread_kill(thread_, private_signal());
-  // What the cell started must stop too: a shell's children, a system() that waits. Only in a group of our own: a launcher
-  // that shares its group with us must not be hit. And only while SIGINT is ours: user code may have taken it away.
-  struct sigaction now {};
-  ::sigaction(SIGINT, nullptr, &now);
-  const bool ours = own_sigint_ && (now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == &handle_sigint;
-  if (ours && ::getpgrp() == ::getpid()) ::kill(0, SIGINT);
+  interrupt_children();
 }
 
-bool Interrupts::repeat() noexcept {
-  const std::uint64_t running = current_;
-  if (running == 0 || !requested_) return false;
-  target_ = running;
+void Interrupts::interrupt_children() const noexcept {
+  // What the cell started must stop too: a shell's children, a system() that waits. Only in a group of our own: a launcher
+  // that shares its group with us must not be hit. And only while SIGINT cannot kill ourselves: user code may have taken
+  // the handler away (system() ignores the signal while it waits).
+  struct sigaction now {};
+  ::sigaction(SIGINT, nullptr, &now);
+  const bool harmless = ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == &handle_sigint) ||
+                        ((now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN);
+  if (own_sigint_ && harmless && ::getpgrp() == ::getpid()) ::kill(0, SIGINT);
+}
+
+bool Interrupts::repeat(bool children_too) noexcept {
+  if (!requested()) return false;
+  if (children_too) interrupt_children();
   ::pthread_kill(thread_, private_signal());
   return true;
 }
 
 void Interrupts::interrupt_in_handler() noexcept {
-  requested_ = true;
+  interrupted_ = current_.load();
   wakeup_.signal();
   hook_();
 }
@@ -95,7 +96,7 @@ void Interrupts::interrupt_in_handler() noexcept {
 void Interrupts::handle_private(int /*signal*/) {
   const int saved = errno;
   Interrupts* const self = interrupts_of_thread;
-  if (self != nullptr && self->current_ != 0 && self->current_ == self->target_) self->interrupt_in_handler();
+  if (self != nullptr && self->requested()) self->interrupt_in_handler();
   errno = saved;
 }
 

@@ -42,30 +42,32 @@ class Interrupts {
    private:
     Interrupts& interrupts_;
     const std::uint64_t outer_;
-    const bool outer_requested_;
   };
 
   /// Interrupts the request that runs now, if one does.
   void request() noexcept;
-  /// The same signal once more, if the request that was to be interrupted still runs: a system call entered just after the
-  /// first would have missed it. False when there is nothing to repeat.
-  [[nodiscard]] bool repeat() noexcept;
+  /// The same signal once more, if the request that was to be interrupted still runs: a system call entered, or a child
+  /// started, just after the first would have missed it. False when there is nothing to repeat.
+  [[nodiscard]] bool repeat(bool children_too) noexcept;
   /// Whether the request that runs was interrupted.
-  [[nodiscard]] bool requested() const noexcept { return requested_; }
+  [[nodiscard]] bool requested() const noexcept {
+    const std::uint64_t running = current_;
+    return running != 0 && interrupted_ == running;
+  }
 
  private:
   static void handle_private(int signal);
   static void handle_sigint(int signal, siginfo_t* info, void* context);
   void interrupt_in_handler() noexcept;
+  void interrupt_children() const noexcept;
 
   const std::function<void()> hook_;
   const Wakeup& wakeup_;
   const bool own_sigint_;
   const pthread_t thread_;
-  std::uint64_t last_ = 0;                 // interpreter thread: serial of the newest request
-  std::atomic<std::uint64_t> current_{0};  // serial of the request that runs; 0: none
-  std::atomic<std::uint64_t> target_{0};   // serial that the private signal is meant for
-  std::atomic<bool> requested_{false};
+  std::uint64_t last_ = 0;                     // interpreter thread: serial of the newest request
+  std::atomic<std::uint64_t> current_{0};      // serial of the request that runs; 0: none
+  std::atomic<std::uint64_t> interrupted_{0};  // serial of the request that was last interrupted
 };
 
 }  // namespace adrastea::server

@@ -57,7 +57,7 @@ class Iopub {
   /// User code's text. Waits while a subscriber is too slow (Limits::subscriber_patience).
   void text(const Context& context, Stream stream, std::string_view text);
 
-  /// Any other message, sent before this returns. `msg_type` is its topic, too.
+  /// Any other message: sent at once, by this thread or by the one that is sending already. `msg_type` is its topic, too.
   void publish(const Context& context, std::string_view msg_type, const Json& content,
                const Json& metadata = Json::object(), Buffers buffers = {});
   /// The same by user code: what it left in C's stdio buffers comes first.

@@ -6,11 +6,23 @@
 #include "support/ids.hpp"
 
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace adrastea::services {
 
 namespace {
+
+std::map<std::string, std::string> read_expressions(const Json& content) {
+  std::map<std::string, std::string> expressions;
+  const Json given = optional_object(content, "user_expressions");
+  for (const auto& [name, expression] : given.items()) {
+    if (!expression.is_string())
+      throw std::invalid_argument("content.user_expressions must hold strings, not " + std::string(expression.type_name()));
+    expressions.emplace(name, expression.get<std::string>());
+  }
+  return expressions;
+}
 
 bool is_blank(const std::string& code) { return code.find_first_not_of(" \t\r\n\f\v") == std::string::npos; }
 
@@ -36,7 +48,7 @@ Execution::Execution(Interpreter& interpreter, std::shared_ptr<server::Iopub> io
 server::Reply Execution::run(const server::Context& context, const wire::Message& message) {
   const std::string started = support::iso_time(std::chrono::system_clock::now());
   ExecuteRequest request = read(message);
-  const Json expressions = optional_object(message.content, "user_expressions");
+  const auto expressions = read_expressions(message.content);
   // An empty cell is a way to read the counter.
   if (request.store_history && !is_blank(request.code)) ++count_;
   request.execution_count = count_;
@@ -100,11 +112,9 @@ void Execution::publish_result(const server::Context& context, const ExecuteRequ
   if (request.store_history && !is_blank(request.code)) history_.add(request.execution_count, request.code, text);
 }
 
-Json Execution::evaluate_all(const Json& expressions) {
+Json Execution::evaluate_all(const std::map<std::string, std::string>& expressions) {
   Json values = Json::object();
-  for (const auto& [name, expression] : expressions.items())
-    values[name] = expression.is_string() ? evaluate(expression.get<std::string>())
-                                          : server::error_content("TypeError", "a user expression must be a string");
+  for (const auto& [name, expression] : expressions) values[name] = evaluate(expression);
   return values;
 }
 

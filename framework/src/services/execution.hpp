@@ -8,7 +8,9 @@
 
 #include <adrastea/interpreter.hpp>
 
+#include <map>
 #include <memory>
+#include <string>
 
 namespace adrastea::services {
 
@@ -29,7 +31,7 @@ class Execution {
   [[nodiscard]] ExecuteResult execute(const server::Context& context, const ExecuteRequest& request);
   void check(const ExecuteResult& result) const;
   void publish_result(const server::Context& context, const ExecuteRequest& request, const ExecuteResult& result);
-  [[nodiscard]] Json evaluate_all(const Json& expressions);
+  [[nodiscard]] Json evaluate_all(const std::map<std::string, std::string>& expressions);
   [[nodiscard]] Json evaluate(const std::string& expression);
   [[nodiscard]] Json reply_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions);
 
