@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <ostream>
 #include <vector>
 
 namespace adrastea::testing {
@@ -52,6 +53,9 @@ class TransportTest : public SystemTest, public ::testing::WithParamInterface<Tr
     return start(std::move(options), program);
   }
 };
+
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
+inline void PrintTo(Transport transport, std::ostream* stream) { *stream << to_string(transport); }
 
 inline std::string transport_name(const ::testing::TestParamInfo<Transport>& info) { return to_string(info.param); }
 
