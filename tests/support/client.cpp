@@ -233,7 +233,8 @@ void KernelClient::Impl::accept(const Message& message) {
     if (message.type() != "iopub_welcome") throw Failure("the first message on iopub is no welcome: " + summary(message));
     if (message.content.at("subscription") != options_.topic)
       throw Failure("a welcome for another topic: " + summary(message));
-    if (options_.welcome_topic && message.identities != Frames{options_.topic})
+    // One frame, which the subscription matches; the kernel may say more in it, to reach this subscriber alone.
+    if (options_.welcome_topic && (message.identities.size() != 1 || !message.identities[0].starts_with(options_.topic)))
       throw Failure("a welcome with another topic frame: " + summary(message));
     welcomed_ = true;
   }

@@ -40,11 +40,11 @@ void Subscribers::subscribe(const std::string& topic) {
   Group& group = groups_[next_group_];
   next_group_ = (next_group_ + 1) % k_groups;
   group.used = true;
-  socket_.set_filter("");
-  // Its queue is empty: this cannot fail.
-  [[maybe_unused]] const bool sent = socket_.try_send("", messages_.welcome(topic));
-  socket_.remove_filter("");
+  const std::string welcome_topic = "@welcome." + std::to_string(++welcomes_) + ".";
+  socket_.set_filter(welcome_topic);
   socket_.set_filter(group.prefix);
+  // Its queue is empty: this cannot fail.
+  [[maybe_unused]] const bool sent = socket_.try_send(welcome_topic, messages_.welcome(topic));
 }
 
 void Subscribers::unsubscribe(const std::string& topic) {

@@ -34,8 +34,10 @@ struct Delivery {
 /// "@<group>.<topic>", which "" matches on the client's side. A full queue then belongs to one group: its messages wait
 /// here while the others go on. The few groups are handed out in turn, because ZeroMQ does not say whose connection ended;
 /// clients beyond that number share, and an unused group costs a fraction of a microsecond a message.
-/// The same trick sends iopub_welcome (JEP 65) to the new subscriber alone, as its first message: "" becomes its filter
-/// just for that. Subscriptions to anything but "" are taken literally and form a group of their own.
+/// The same trick sends iopub_welcome (JEP 65) to the new subscriber alone, as its first message, under a topic that is a
+/// filter of its own. All filters are set before anything is sent: sending may process another client's disconnect, and
+/// then XPUB forgets whose filters these are. Subscriptions to anything but "" are taken literally and form a group of
+/// their own.
 ///
 /// A group that does not read: its messages wait here, and those who publish wait for it as pending() and saturated() say.
 /// When it has taken nothing for Limits::subscriber_patience it is `stalled`, and nobody waits for it until it takes one
@@ -95,6 +97,7 @@ class Subscribers {
   std::array<Group, k_groups> groups_;
   Group named_;  ///< subscriptions to anything but ""
   std::size_t next_group_ = 0;
+  std::size_t welcomes_ = 0;
   std::size_t live_ = 0;  ///< subscriptions to "" that have not ended
   std::size_t live_named_ = 0;
 };

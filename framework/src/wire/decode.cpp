@@ -102,6 +102,12 @@ Fault read_header(const Json& json, Header& header) {
   if (!msg_id) return DecodeError{Kind::bad_header, "header.msg_id is not a string"};
   std::optional<std::string> msg_type = text_field(json, "msg_type");
   if (!msg_type || msg_type->empty()) return DecodeError{Kind::bad_header, "header.msg_type is not a string, or empty"};
+  // The header goes back as parent_header to every subscriber, and clients refuse one whose fields are no strings.
+  for (const char* key : {"session", "username", "date", "version"}) {
+    if (json.contains(key) && !text_field(json, key)) {
+      return DecodeError{Kind::bad_header, "header." + std::string(key) + " is not a string"};
+    }
+  }
   header = {.msg_id = std::move(*msg_id),
             .msg_type = std::move(*msg_type),
             .session = text_field(json, "session").value_or(""),
