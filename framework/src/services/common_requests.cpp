@@ -47,10 +47,10 @@ Json connect_reply(const transport::ConnectionInfo& connection) {
 }  // namespace
 
 CommonRequests::CommonRequests(const Interpreter& interpreter, const transport::ConnectionInfo& connection,
-                               std::string kernel_name, server::Iopub& iopub, Life& life)
+                               const std::string& kernel_name, server::Iopub& iopub, Life& life)
     : iopub_(iopub),
       life_(life),
-      kernel_info_(kernel_info(interpreter, std::move(kernel_name))),
+      kernel_info_(kernel_info(interpreter, kernel_name)),
       connect_(connect_reply(connection)) {}
 
 std::optional<server::Reply> CommonRequests::handle(const server::Context& context, const wire::Message& request) const {

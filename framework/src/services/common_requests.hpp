@@ -18,8 +18,8 @@ namespace adrastea::services {
 /// Errors: std::invalid_argument for content that does not fit.
 class CommonRequests {
  public:
-  CommonRequests(const Interpreter& interpreter, const transport::ConnectionInfo& connection, std::string kernel_name,
-                 server::Iopub& iopub, Life& life);
+  CommonRequests(const Interpreter& interpreter, const transport::ConnectionInfo& connection,
+                 const std::string& kernel_name, server::Iopub& iopub, Life& life);
 
   /// Nothing when `request` is none of them.
   [[nodiscard]] std::optional<server::Reply> handle(const server::Context& context, const wire::Message& request) const;

@@ -51,7 +51,7 @@ std::optional<std::size_t> optional_position(const Json& content, const char* ke
   if (value->is_number_unsigned()) return value->get<std::size_t>();
   const double number = value->get<double>();
   if (!(number > 0)) return 0;  // NaN too
-  constexpr double most = static_cast<double>(std::numeric_limits<std::int32_t>::max());
+  constexpr auto most = static_cast<double>(std::numeric_limits<std::int32_t>::max());
   return static_cast<std::size_t>(number < most ? number : most);
 }
 

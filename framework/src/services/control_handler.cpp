@@ -14,7 +14,7 @@ namespace {
 
 /// A DAP response (Messaging, "Debug request"): a debugger front-end that asks anyway learns why nothing happens.
 Json debugger_missing(const Json& request) {
-  const auto field = [&](const char* key, Json otherwise) {
+  const auto field = [&](const char* key, const Json& otherwise) {
     const auto found = request.find(key);
     return found == request.end() ? otherwise : *found;
   };

@@ -26,7 +26,7 @@ std::map<std::string, std::string> read_expressions(const Json& content) {
 
 bool is_blank(const std::string& code) { return code.find_first_not_of(" \t\r\n\f\v") == std::string::npos; }
 
-ExecuteResult failed(Json content) {
+ExecuteResult failed(const Json& content) {
   return error(content.value("ename", "Error"), content.value("evalue", ""),
                content.value("traceback", std::vector<std::string>{}));
 }

@@ -75,7 +75,7 @@ struct Signer::State {
   MacContext context;  ///< keyed once; null: authentication is off
 
   /// Errors: std::bad_alloc; OpenSSL has no other reason to fail once the context is keyed.
-  Hex mac(const SignedFrames& frames) const {
+  [[nodiscard]] Hex mac(const SignedFrames& frames) const {
     constexpr std::string_view hex_digits = "0123456789abcdef";
     std::array<unsigned char, EVP_MAX_MD_SIZE> bytes;
     std::size_t length = 0;
