@@ -34,7 +34,8 @@ class MemoryPublisher : public transport::Publisher {
   std::size_t connect(const std::string& topic, std::size_t capacity = 1'000'000) {
     const std::lock_guard lock(mutex_);
     subscribers_.push_back({topic, {}, capacity, {}, {}, true});
-    events_.push_back({subscribers_.size() - 1, {true, topic}});
+    events_.push_back({Event::Kind::subscribed, topic});
+    named_.push_back(subscribers_.size() - 1);
     arrived_.signal();
     return subscribers_.size() - 1;
   }
@@ -42,8 +43,23 @@ class MemoryPublisher : public transport::Publisher {
     const std::lock_guard lock(mutex_);
     subscribers_[subscriber].connected = false;
     subscribers_[subscriber].filters.clear();
-    events_.push_back({k_nobody, {false, subscribers_[subscriber].topic}});
+    events_.push_back({Event::Kind::unsubscribed, subscribers_[subscriber].topic});
+    named_.push_back(k_nobody);
     arrived_.signal();
+  }
+  /// Together: `count` clients connect while a peer sends garbage upstream, which arrives before their subscriptions.
+  std::vector<std::size_t> connect_behind_garbage(std::size_t count) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back({Event::Kind::garbage, ""});
+    std::vector<std::size_t> connected;
+    for (std::size_t i = 0; i < count; ++i) {
+      subscribers_.push_back({"", {}, 1'000'000, {}, {}, true});
+      connected.push_back(subscribers_.size() - 1);
+      events_.push_back({Event::Kind::subscribed, ""});
+      named_.push_back(connected.back());
+    }
+    arrived_.signal();
+    return connected;
   }
   /// The subscriber reads all it has been sent, and from now on as much as `capacity`.
   void resume(std::size_t subscriber, std::size_t capacity = 1'000'000) {
@@ -72,8 +88,12 @@ class MemoryPublisher : public transport::Publisher {
   std::optional<Event> next_event() override {
     const std::lock_guard lock(mutex_);
     if (events_.empty()) return std::nullopt;
-    last_ = events_.front().subscriber;
-    Event event = events_.front().event;
+    // As ZeroMQ does: with each frame read, the next subscriber is named, whether the frame was its or garbage.
+    if (!named_.empty()) {
+      last_ = named_.front();
+      named_.pop_front();
+    }
+    Event event = events_.front();
     events_.pop_front();
     return event;
   }
@@ -101,19 +121,16 @@ class MemoryPublisher : public transport::Publisher {
   static constexpr std::size_t k_nobody = static_cast<std::size_t>(-1);
   struct Subscriber {
     std::string topic;
-    std::multiset<std::string> filters;
+    std::set<std::string> filters;
     std::size_t capacity;
     std::deque<Received> queue;
     std::vector<Received> read;
     bool connected;
   };
-  struct Pending {
-    std::size_t subscriber;
-    Event event;
-  };
   mutable std::mutex mutex_;
   std::vector<Subscriber> subscribers_;
-  std::deque<Pending> events_;
+  std::deque<Event> events_;
+  std::deque<std::size_t> named_;
   std::size_t last_ = k_nobody;
   server::Wakeup arrived_;
 };

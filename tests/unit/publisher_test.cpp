@@ -23,7 +23,7 @@ class PublisherTest : public ::testing::Test {
   void expect_event(bool subscribe, const std::string& topic) {
     const auto event = await_event(iopub());
     ASSERT_TRUE(event);
-    EXPECT_EQ(event->subscribe, subscribe);
+    EXPECT_EQ(event->kind, subscribe ? Publisher::Event::Kind::subscribed : Publisher::Event::Kind::unsubscribed);
     EXPECT_EQ(event->topic, topic);
   }
 

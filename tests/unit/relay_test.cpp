@@ -354,6 +354,22 @@ TEST_F(RelayTest, ManyClientsComeAndGoAndTheLastStillHears) {
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }
 
+TEST_F(RelayTest, GarbageFromAPeerTakesNothingFromThoseWhoSubscribeMeanwhile) {
+  Iopub& iopub = start();
+  const auto before = connected();
+  const auto late = socket_.connect_behind_garbage(3);
+  for (const auto client : late) eventually([&] { return !socket_.received(client).empty(); });
+  iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
+  for (const auto client : late) {
+    const auto types = types_of(client);
+    EXPECT_EQ(types.front(), "iopub_welcome");
+    EXPECT_EQ(std::count(types.begin(), types.end(), "status"), 1);
+  }
+  const auto types = types_of(before);
+  EXPECT_EQ(std::count(types.begin(), types.end(), "status"), 1);
+}
+
 TEST_F(RelayTest, AfterStopNothingIsPublishedAndNothingBreaks) {
   Iopub& iopub = start();
   const auto subscriber = connected();

@@ -95,7 +95,8 @@ inline std::optional<wire::Frames> await_message(transport::Router& router) {
 
 inline std::optional<transport::Publisher::Event> await_event(transport::Publisher& publisher) {
   while (await_readable(publisher)) {
-    if (auto event = publisher.next_event()) return event;
+    auto event = publisher.next_event();
+    if (event && event->kind != transport::Publisher::Event::Kind::garbage) return event;
   }
   return std::nullopt;
 }

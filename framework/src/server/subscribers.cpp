@@ -10,66 +10,93 @@ namespace adrastea::server {
 
 Subscribers::Subscribers(transport::Publisher& socket, const Limits& limits, Messages messages)
     : socket_(socket), limits_(limits), messages_(std::move(messages)) {
-  for (std::size_t i = 0; i < k_groups; ++i) groups_[i].prefix = "@" + std::to_string(i) + ".";
+  reset();
+}
+
+void Subscribers::reset() {
+  for (std::size_t i = 0; i < k_groups; ++i) {
+    groups_[i] = Group();
+    groups_[i].prefix = "@" + std::to_string(i) + ".";
+  }
+  common_ = Group();
+  common_.prefix = "*.";
+  garbage_seen_ = false;
+  next_group_ = 0;
 }
 
 void Subscribers::handle_events() {
+  using Kind = transport::Publisher::Event::Kind;
   while (socket_.readable()) {
     const auto event = socket_.next_event();
     if (!event) continue;
-    if (event->subscribe)
+    if (event->kind == Kind::garbage) garbage_seen_ = true;
+    // Before anything is sent, and to whoever it is: see the class.
+    if (garbage_seen_) socket_.set_filter(common_.prefix);
+    if (event->kind == Kind::subscribed)
       subscribe(event->topic);
-    else
+    else if (event->kind == Kind::unsubscribed)
       unsubscribe(event->topic);
   }
 }
 
 void Subscribers::subscribe(const std::string& topic) {
   if (!topic.empty()) {
-    ++live_named_;
-    named_.used = true;
-    socket_.set_filter(topic);
-    // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.
-    if (support::utf8::is_valid(topic)) {
-      const auto body = std::make_shared<const wire::Frames>(messages_.welcome(topic));
-      deliver_to(named_, {topic, body, 0, nullptr}, Clock::now());
-    }
+    subscribe_to_topic(topic);
     return;
   }
   ++live_;
+  if (garbage_seen_) {
+    common_.used = true;
+    deliver_to(common_, {"iopub_welcome", std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, nullptr},
+               Clock::now());
+    return;
+  }
   Group& group = groups_[next_group_];
   next_group_ = (next_group_ + 1) % k_groups;
   group.used = true;
   const std::string welcome_topic = "@welcome." + std::to_string(++welcomes_) + ".";
-  socket_.set_filter(welcome_topic);
-  socket_.set_filter(group.prefix);
+  for (const std::string& filter : {welcome_topic, group.prefix, common_.prefix}) socket_.set_filter(filter);
   // Its queue is empty: this cannot fail.
   [[maybe_unused]] const bool sent = socket_.try_send(welcome_topic, messages_.welcome(topic));
 }
 
+void Subscribers::subscribe_to_topic(const std::string& topic) {
+  ++live_named_;
+  // Whose event this is, is no longer known; a filter for a topic would give another client messages twice.
+  if (garbage_seen_) return;
+  named_.used = true;
+  socket_.set_filter(topic);
+  // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.
+  if (!support::utf8::is_valid(topic)) return;
+  deliver_to(named_, {topic, std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, nullptr}, Clock::now());
+}
+
 void Subscribers::unsubscribe(const std::string& topic) {
   if (!topic.empty()) {
-    socket_.remove_filter(topic);
+    if (!garbage_seen_) socket_.remove_filter(topic);
     if (live_named_ > 0 && --live_named_ == 0) named_ = Group();
     return;
   }
   // Which group it was in is not known; removing a filter it does not have is nothing. When its connection has ended,
   // ZeroMQ has removed the filter already.
-  for (const Group& group : groups_)
-    if (group.used) socket_.remove_filter(group.prefix);
-  if (live_ > 0 && --live_ == 0) {
-    next_group_ = 0;
-    for (Group& group : groups_) {
-      Group fresh;
-      fresh.prefix = group.prefix;
-      group = std::move(fresh);
-    }
+  if (!garbage_seen_) {
+    for (const Group& group : groups_)
+      if (group.used) socket_.remove_filter(group.prefix);
+    socket_.remove_filter(common_.prefix);
   }
+  if (live_ > 0 && --live_ == 0) reset();
 }
 
 void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
-  for (Group& group : groups_)
-    if (group.used) deliver_to(group, delivery, now);
+  if (garbage_seen_) {
+    common_.used = true;
+    // What waits for a group from before comes first.
+    for (Group& group : groups_) retry_group(group, now);
+    deliver_to(common_, delivery, now);
+  } else {
+    for (Group& group : groups_)
+      if (group.used) deliver_to(group, delivery, now);
+  }
   if (named_.used) deliver_to(named_, delivery, now);
 }
 
@@ -92,6 +119,7 @@ void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time
 void Subscribers::retry(Clock::time_point now) {
   for (Group& group : groups_) retry_group(group, now);
   retry_group(named_, now);
+  retry_group(common_, now);
 }
 
 void Subscribers::retry_group(Group& group, Clock::time_point now) {
@@ -117,7 +145,7 @@ void Subscribers::mark_dropped(Group& group) {
 
 template <class Predicate>
 bool Subscribers::any_group(Predicate&& predicate) const {
-  return predicate(named_) || std::any_of(groups_.begin(), groups_.end(), predicate);
+  return predicate(named_) || predicate(common_) || std::any_of(groups_.begin(), groups_.end(), predicate);
 }
 
 bool Subscribers::pending() const {
@@ -138,6 +166,7 @@ std::optional<Subscribers::Clock::time_point> Subscribers::deadline() const {
   };
   for (const Group& group : groups_) consider(group);
   consider(named_);
+  consider(common_);
   return first;
 }
 

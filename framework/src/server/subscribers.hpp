@@ -39,6 +39,11 @@ struct Delivery {
 /// then XPUB forgets whose filters these are. Subscriptions to anything but "" are taken literally and form a group of
 /// their own.
 ///
+/// A peer that sends garbage upstream shifts the order in which ZeroMQ names subscribers (see Publisher::set_filter), so
+/// that a filter may go to the wrong one. From then until all clients have gone there is one group, "*.", whose filter
+/// every subscriber has had from the start and may be given twice: nobody misses anything or gets it twice, but clients are
+/// no longer kept apart.
+///
 /// A group that does not read: its messages wait here, and those who publish wait for it as pending() and saturated() say.
 /// When it has taken nothing for Limits::subscriber_patience it is `stalled`, and nobody waits for it until it takes one
 /// again. Meanwhile stream text beyond Limits::subscriber_backlog_bytes is dropped, with a marker in its place that
@@ -82,7 +87,9 @@ class Subscribers {
     std::size_t dropped = 0;
   };
 
+  void reset();
   void subscribe(const std::string& topic);
+  void subscribe_to_topic(const std::string& topic);
   void unsubscribe(const std::string& topic);
   void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
   void enqueue(Group& group, const Delivery& delivery, Clock::time_point now);
@@ -95,7 +102,9 @@ class Subscribers {
   const Limits& limits_;
   const Messages messages_;
   std::array<Group, k_groups> groups_;
-  Group named_;  ///< subscriptions to anything but ""
+  Group named_;   ///< subscriptions to anything but ""
+  Group common_;  ///< all, once garbage_seen_
+  bool garbage_seen_ = false;
   std::size_t next_group_ = 0;
   std::size_t welcomes_ = 0;
   std::size_t live_ = 0;  ///< subscriptions to "" that have not ended

@@ -42,13 +42,20 @@ class Router : public Pollable {
 class Publisher : public Pollable {
  public:
   struct Event {
-    bool subscribe;
+    enum class Kind {
+      subscribed,
+      unsubscribed,
+      garbage,  ///< a frame of something else that a peer sent upstream; see set_filter()
+    };
+    Kind kind;
     std::string topic;
   };
-  /// The next (un)subscription, or nothing when none waits. Whatever else a peer sends upstream is read and ignored.
+  /// The next event, or nothing when none waits.
   virtual std::optional<Event> next_event() = 0;
 
-  /// Sets or removes a filter for the subscriber whose event was taken last.
+  /// Sets or removes a filter for the subscriber whose event was taken last. Garbage counts as the event of whoever
+  /// subscribed next after it, because ZeroMQ counts frames there, not events; once there was some, an event may belong to
+  /// another.
   virtual void set_filter(std::string_view topic_prefix) = 0;
   virtual void remove_filter(std::string_view topic_prefix) = 0;
 

@@ -14,19 +14,16 @@ ZmqPublisher::ZmqPublisher(ZmqSocket socket) : socket_(std::move(socket)), fd_(s
 
 std::optional<Publisher::Event> ZmqPublisher::next_event() {
   ZmqPart part;
-  while (socket_.receive(part, ZMQ_DONTWAIT)) {
-    // An XSUB peer may send whatever it likes up here. Events are single frames that begin with 0 or 1.
-    bool single = true;
-    while (part.more() && socket_.receive(part, ZMQ_DONTWAIT)) single = false;
-    const std::string_view bytes = part.bytes();
-    if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) {
-      // ZeroMQ then assigns the filters of those who subscribe in the same moment to the wrong ones: worth a line.
-      support::log::warning("iopub: a peer sent a message that is no subscription; it was ignored");
-      continue;
-    }
-    return Event{.subscribe = bytes.front() == '\1', .topic = std::string(bytes.substr(1))};
+  if (!socket_.receive(part, ZMQ_DONTWAIT)) return std::nullopt;
+  // An XSUB peer may send whatever it likes up here. Events are single frames that begin with 0 or 1.
+  const bool single = !std::exchange(within_message_, part.more()) && !part.more();
+  const std::string_view bytes = part.bytes();
+  if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) {
+    support::log::warning("iopub: a peer sent a message that is no subscription; it was ignored");
+    return Event{.kind = Event::Kind::garbage, .topic = {}};
   }
-  return std::nullopt;
+  const auto kind = bytes.front() == '\1' ? Event::Kind::subscribed : Event::Kind::unsubscribed;
+  return Event{.kind = kind, .topic = std::string(bytes.substr(1))};
 }
 
 bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {

@@ -19,6 +19,7 @@ class ZmqPublisher final : public Publisher {
  private:
   ZmqSocket socket_;
   int fd_;
+  bool within_message_ = false;  ///< the frame read last has more behind it
 };
 
 }  // namespace adrastea::transport
