@@ -59,9 +59,9 @@ wire::Signer make_signer(const transport::ConnectionFile& file) {
   return std::move(made).value();
 }
 
-/// What cells started and left behind ends with the kernel, in a process group of our own; as ipykernel does it.
+/// What cells started and left behind ends with the kernel, in a session of our own, which is how Jupyter starts kernels.
 void end_children() noexcept {
-  if (::getpgrp() != ::getpid()) return;
+  if (::getsid(0) != ::getpid()) return;
   ::signal(SIGTERM, SIG_IGN);
   ::kill(0, SIGTERM);
 }

@@ -50,7 +50,10 @@ ProcessSignals::ProcessSignals(const server::Wakeup& wakeup) {
   terminations = 0;
   wakeup_of_process = &wakeup;
   set(SIGTERM, &terminate);
-  set(SIGHUP, &terminate);
+  // Whoever started us with nohup wants us to go on.
+  struct sigaction inherited {};
+  ::sigaction(SIGHUP, nullptr, &inherited);
+  if (inherited.sa_handler != SIG_IGN) set(SIGHUP, &terminate);
   set(SIGPIPE, &ignore);
   unblock_here();
 }

@@ -11,6 +11,7 @@
 #include <adrastea/kernel.hpp>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <unistd.h>
 #include <cstdio>
 #include <exception>
@@ -84,6 +85,14 @@ void print_versions(const std::string& program, const Interpreter& interpreter) 
                     ", adrastea " + ADRASTEA_VERSION + ", Jupyter protocol " + wire::k_protocol_version + ")\n");
 }
 
+/// Until the kernel's handlers stand, which unblocks them: a signal in between would leave files behind.
+void hold_signals_back() {
+  sigset_t held;
+  sigemptyset(&held);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&held, signal);
+  ::pthread_sigmask(SIG_BLOCK, &held, nullptr);
+}
+
 int serve(const Command& command, const InterpreterFactory& make_interpreter, const KernelSpec& spec) {
   log::open(STDERR_FILENO, command.log_level);
   if (!command.ignored.empty()) log::warning("ignored on the command line: " + joined(command.ignored));
@@ -95,6 +104,7 @@ int serve(const Command& command, const InterpreterFactory& make_interpreter, co
   options.watch_parent = true;
   // The kernel captures descriptor 1: what follows is for the terminal, not for a notebook.
   support::UniqueFd terminal(command.connection_file.empty() ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1);
+  hold_signals_back();
   Kernel kernel(make_interpreter, std::move(options));
   if (terminal) {
     const std::string text = "To connect another client to this kernel, use:\n    --existing " +

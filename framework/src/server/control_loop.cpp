@@ -54,11 +54,12 @@ void ControlLoop::finish() {
 }
 
 void ControlLoop::wait() {
-  if (socket_.readable()) return;
+  // Also while requests wait: a flood of them must not hide a signal, the parent's end or the deadline.
+  const bool ready = socket_.readable();
   std::array<pollfd, 3> fds{{{.fd = socket_.fd(), .events = POLLIN, .revents = 0},
                              {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0},
                              {.fd = parent_.get(), .events = POLLIN, .revents = 0}}};  // poll ignores a negative fd
-  ::poll(fds.data(), fds.size(), timeout());
+  ::poll(fds.data(), fds.size(), ready ? 0 : timeout());
   if (fds[2].revents != 0) {
     parent_.reset();
     hooks_.parent_gone();
@@ -95,7 +96,7 @@ int ControlLoop::timeout() {
 }
 
 void ControlLoop::serve() {
-  while (auto request = server_.receive()) server_.serve(server_.make_context(*request), *request);
+  if (auto request = server_.receive()) server_.serve(server_.make_context(*request), *request);
 }
 
 }  // namespace adrastea::server

@@ -70,14 +70,15 @@ void Interrupts::request() noexcept {
 }
 
 void Interrupts::interrupt_children() const noexcept {
-  // What the cell started must stop too: a shell's children, a system() that waits. Only in a group of our own: a launcher
-  // that shares its group with us must not be hit. And only while SIGINT cannot kill ourselves: user code may have taken
-  // the handler away (system() ignores the signal while it waits).
+  // What the cell started must stop too: a shell's children, a system() that waits. Only in a session of our
+  // own, which is how Jupyter starts kernels: elsewhere the group may hold a launcher, or the rest of a shell's pipeline.
+  // And only while SIGINT cannot kill ourselves: user code may have taken the handler away (system() ignores the signal
+  // while it waits).
   struct sigaction now {};
   ::sigaction(SIGINT, nullptr, &now);
   const bool harmless = ((now.sa_flags & SA_SIGINFO) != 0 && now.sa_sigaction == &handle_sigint) ||
                         ((now.sa_flags & SA_SIGINFO) == 0 && now.sa_handler == SIG_IGN);
-  if (own_sigint_ && harmless && ::getpgrp() == ::getpid()) ::kill(0, SIGINT);
+  if (own_sigint_ && harmless && ::getsid(0) == ::getpid()) ::kill(0, SIGINT);
 }
 
 bool Interrupts::repeat(bool children_too) noexcept {

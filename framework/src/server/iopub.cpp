@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <numeric>
 #include <utility>
 
 namespace adrastea::server {
@@ -100,6 +101,7 @@ void Iopub::publish_from_user_code(const Context& context, std::string_view msg_
                                    const Json& metadata, Buffers buffers) {
   if (capture_ != nullptr && !support::fork_guard::in_forked_child()) FdCapture::flush_stdio();
   publish(context, msg_type, content, metadata, std::move(buffers));
+  wait_while(saturated_);
 }
 
 void Iopub::status(const Context& context, State state) {
@@ -219,7 +221,9 @@ Delivery Iopub::deliver_form(Publication&& publication) {
   }
   out.buffers = std::move(publication.buffers);
   auto body = std::make_shared<const wire::Frames>(wire::encode(std::move(out), signer_));
-  return {std::move(publication.topic), std::move(body), text_bytes, std::move(publication.context)};
+  const std::size_t bytes = std::accumulate(body->begin(), body->end(), std::size_t{0},
+                                            [](std::size_t sum, const wire::Frame& frame) { return sum + frame.size(); });
+  return {std::move(publication.topic), std::move(body), bytes, text_bytes, std::move(publication.context)};
 }
 
 wire::Frames Iopub::welcome(const std::string& subscription) {

@@ -60,7 +60,7 @@ class Iopub {
   /// Any other message: sent at once, by this thread or by the one that is sending already. `msg_type` is its topic, too.
   void publish(const Context& context, std::string_view msg_type, const Json& content,
                const Json& metadata = Json::object(), Buffers buffers = {});
-  /// The same by user code: what it left in C's stdio buffers comes first.
+  /// The same by user code: what it left in C's stdio buffers comes first, and it waits while a subscriber is too slow.
   void publish_from_user_code(const Context& context, std::string_view msg_type, const Json& content,
                               const Json& metadata = Json::object(), Buffers buffers = {});
 

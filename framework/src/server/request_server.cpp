@@ -58,7 +58,10 @@ Json error_content_of_current_exception() noexcept {
 }
 
 std::optional<wire::Message> RequestServer::receive() {
-  while (auto frames = parts_.socket.receive()) {
+  // Bounded, so that a flood of bad messages cannot keep the caller here.
+  for (int tries = 0; tries < 100; ++tries) {
+    auto frames = parts_.socket.receive();
+    if (!frames) return std::nullopt;
     auto decoded = wire::decode(std::move(*frames), parts_.signer, parts_.history, parts_.limits);
     if (decoded) return std::move(decoded).value();
     const wire::DecodeError& error = decoded.error();

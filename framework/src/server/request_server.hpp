@@ -63,7 +63,7 @@ class RequestServer {
   };
   explicit RequestServer(Parts parts) : parts_(std::move(parts)) {}
 
-  /// The next message that decodes, or nothing when none waits.
+  /// The next message that decodes, or nothing when none waits; also nothing after many that do not.
   [[nodiscard]] std::optional<wire::Message> receive();
   [[nodiscard]] Context make_context(const wire::Message& request);
 

@@ -23,7 +23,10 @@ bool ShellLoop::step() {
   wakeup_.clear();
   while (!stopping_) {
     const auto request = next();
-    if (!request) return true;
+    if (!request) {
+      if (socket_.readable()) continue;
+      return true;
+    }
     if (to_abort_ > 0 && request->header.msg_type == "execute_request")
       server_.serve_aborted(*request);
     else
@@ -52,7 +55,13 @@ void ShellLoop::serve(const wire::Message& request) {
 }
 
 void ShellLoop::abort_waiting() {
-  while (auto request = server_.receive()) pending_.push_back(std::move(*request));
+  // Bounded: a client that never stops sending must not keep the error reply for ever.
+  constexpr std::size_t most = 65536;
+  while (pending_.size() < most) {
+    auto request = server_.receive();
+    if (!request) break;
+    pending_.push_back(std::move(*request));
+  }
   // step() takes the present request off this number too.
   to_abort_ = pending_.size() + 1;
 }

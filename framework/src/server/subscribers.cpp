@@ -47,17 +47,25 @@ void Subscribers::subscribe(const std::string& topic) {
   ++live_;
   if (garbage_seen_) {
     common_.used = true;
-    deliver_to(common_, {"iopub_welcome", std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, nullptr},
+    deliver_to(common_, {"iopub_welcome", std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, 0, nullptr},
                Clock::now());
     return;
   }
-  Group& group = groups_[next_group_];
-  next_group_ = (next_group_ + 1) % k_groups;
+  Group& group = choose_group();
   group.used = true;
   const std::string welcome_topic = "@welcome." + std::to_string(++welcomes_) + ".";
   for (const std::string& filter : {welcome_topic, group.prefix, common_.prefix}) socket_.set_filter(filter);
   // Its queue is empty: this cannot fail.
   [[maybe_unused]] const bool sent = socket_.try_send(welcome_topic, messages_.welcome(topic));
+}
+
+Subscribers::Group& Subscribers::choose_group() {
+  // In turn, but not into one that is held up: its statuses would wait for somebody else.
+  for (std::size_t tries = 0; tries < k_groups && !groups_[next_group_].backlog.empty(); ++tries)
+    next_group_ = (next_group_ + 1) % k_groups;
+  Group& chosen = groups_[next_group_];
+  next_group_ = (next_group_ + 1) % k_groups;
+  return chosen;
 }
 
 void Subscribers::subscribe_to_topic(const std::string& topic) {
@@ -68,7 +76,7 @@ void Subscribers::subscribe_to_topic(const std::string& topic) {
   socket_.set_filter(topic);
   // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.
   if (!support::utf8::is_valid(topic)) return;
-  deliver_to(named_, {topic, std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, nullptr}, Clock::now());
+  deliver_to(named_, {topic, std::make_shared<const wire::Frames>(messages_.welcome(topic)), 0, 0, nullptr}, Clock::now());
 }
 
 void Subscribers::unsubscribe(const std::string& topic) {
@@ -104,7 +112,7 @@ void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time
   retry_group(group, now);
   if (group.backlog.empty() && socket_.try_send(group.prefix + delivery.topic, *delivery.body)) return;
   if (group.stalled && delivery.text_bytes > 0 &&
-      group.backlog_text + delivery.text_bytes > limits_.subscriber_backlog_bytes) {
+      group.backlog_bytes + delivery.text_bytes > limits_.subscriber_backlog_bytes) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
     group.dropped += delivery.text_bytes;
     group.dropped_context = delivery.context;
@@ -113,7 +121,7 @@ void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time
   mark_dropped(group);
   if (group.backlog.empty()) group.progress = now;
   group.backlog.push_back(delivery);
-  group.backlog_text += delivery.text_bytes;
+  group.backlog_bytes += delivery.bytes;
 }
 
 void Subscribers::retry(Clock::time_point now) {
@@ -126,7 +134,7 @@ void Subscribers::retry_group(Group& group, Clock::time_point now) {
   while (!group.backlog.empty()) {
     const Delivery& next = group.backlog.front();
     if (!socket_.try_send(group.prefix + next.topic, *next.body)) break;
-    group.backlog_text -= next.text_bytes;
+    group.backlog_bytes -= next.bytes;
     group.backlog.pop_front();
     group.progress = now;
     group.stalled = false;
@@ -141,6 +149,7 @@ void Subscribers::mark_dropped(Group& group) {
   if (group.backlog.empty() && socket_.try_send(group.prefix + marker.topic, *marker.body)) return;
   if (group.backlog.empty()) group.progress = Clock::now();
   group.backlog.push_back(marker);
+  group.backlog_bytes += marker.bytes;
 }
 
 template <class Predicate>
@@ -154,7 +163,7 @@ bool Subscribers::pending() const {
 
 bool Subscribers::saturated() const {
   return any_group(
-      [&](const Group& group) { return !group.stalled && group.backlog_text > limits_.subscriber_backlog_bytes; });
+      [&](const Group& group) { return !group.stalled && group.backlog_bytes > limits_.subscriber_backlog_bytes; });
 }
 
 std::optional<Subscribers::Clock::time_point> Subscribers::deadline() const {

@@ -22,6 +22,7 @@ namespace adrastea::server {
 struct Delivery {
   std::string topic;
   std::shared_ptr<const wire::Frames> body;
+  std::size_t bytes = 0;
   std::size_t text_bytes = 0;  ///< of stream text; 0 for what must never be dropped
   Context context;
 };
@@ -69,7 +70,7 @@ class Subscribers {
 
   /// Whether something waits for a group that is not stalled.
   [[nodiscard]] bool pending() const;
-  /// Whether so much text does that producers of text should wait.
+  /// Whether so much does that user code which publishes should wait.
   [[nodiscard]] bool saturated() const;
   /// When retry() must be called even if no subscriber reads: a group's patience ends.
   [[nodiscard]] std::optional<Clock::time_point> deadline() const;
@@ -80,7 +81,7 @@ class Subscribers {
     std::string prefix;
     bool used = false;
     std::deque<Delivery> backlog;
-    std::size_t backlog_text = 0;
+    std::size_t backlog_bytes = 0;
     Clock::time_point progress{};  ///< when it last took a message, or when its backlog began
     bool stalled = false;
     Context dropped_context;
@@ -88,6 +89,7 @@ class Subscribers {
   };
 
   void reset();
+  [[nodiscard]] Group& choose_group();
   void subscribe(const std::string& topic);
   void subscribe_to_topic(const std::string& topic);
   void unsubscribe(const std::string& topic);

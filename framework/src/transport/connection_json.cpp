@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 #include <map>
@@ -38,6 +39,12 @@ std::string read_text(const json& object, const char* key, std::string otherwise
 std::optional<std::int64_t> to_number(const json& value) {
   if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
     return std::numeric_limits<std::int64_t>::max();
+  }
+  if (value.is_null()) return 0;
+  if (value.is_number_float()) {
+    const double number = value.get<double>();
+    if (number != std::floor(number) || std::abs(number) > 1e12) return std::nullopt;
+    return static_cast<std::int64_t>(number);
   }
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (!value.is_string()) return std::nullopt;
