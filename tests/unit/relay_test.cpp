@@ -354,6 +354,40 @@ TEST_F(RelayTest, ManyClientsComeAndGoAndTheLastStillHears) {
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }
 
+TEST_F(RelayTest, AClientThatComesLaterIsNotHeldUpByOneThatStopped) {
+  Iopub& iopub = start(impatient());
+  connected("", 1);
+  for (int i = 0; i < 100; ++i) iopub.status(request("a"), Iopub::State::busy);
+  for (int i = 0; i < 20; ++i) {
+    const auto client = connected();
+    iopub.status(request("b"), Iopub::State::idle);
+    iopub.flush();
+    EXPECT_THAT(types_of(client), ElementsAre("iopub_welcome", "status"));
+    socket_.disconnect(client);
+  }
+}
+
+TEST_F(RelayTest, RichOutputWaitsForASlowSubscriberToo) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  const auto slow = connected("", 1);
+  std::atomic<int> published{0};
+  auto cell = std::async(std::launch::async, [&] {
+    for (int i = 0; i < 100; ++i) {
+      iopub.publish_from_user_code(request("a"), "display_data", {{"data", std::string(1000, 'x')}});
+      ++published;
+    }
+  });
+  eventually([&] { return published > 5; });
+  EXPECT_LT(published, 100);
+  while (published < 100) {
+    socket_.resume(slow, 1);
+    std::this_thread::yield();
+  }
+  cell.get();
+}
+
 TEST_F(RelayTest, GarbageFromAPeerTakesNothingFromThoseWhoSubscribeMeanwhile) {
   Iopub& iopub = start();
   const auto before = connected();
