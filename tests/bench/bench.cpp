@@ -40,8 +40,9 @@ struct Running {
     const auto before = Clock::now();
     process = std::make_unique<testing::KernelProcess>(subject.program, options);
     client = std::make_unique<bench::BenchClient>(process->connection());
-    client->wait_for_ready();
+    client->await_kernel_info();
     start_ms = std::chrono::duration<double, std::milli>(Clock::now() - before).count();
+    client->await_subscription();
   }
   double start_ms = 0;
   std::unique_ptr<testing::KernelProcess> process;
@@ -86,7 +87,7 @@ double round_trip_us(bench::BenchClient& client, int count) {
   std::vector<double> times;
   for (int i = 0; i < count; ++i) {
     const auto before = Clock::now();
-    client.send_execute("x");
+    client.send_execute("1");
     client.await_execute();
     times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
   }
@@ -95,7 +96,7 @@ double round_trip_us(bench::BenchClient& client, int count) {
 
 double pipelined_per_second(bench::BenchClient& client, int count) {
   const auto before = Clock::now();
-  for (int i = 0; i < count; ++i) client.send_execute("x");
+  for (int i = 0; i < count; ++i) client.send_execute("1");
   for (int i = 0; i < count; ++i) client.await_execute();
   return count / std::chrono::duration<double>(Clock::now() - before).count();
 }

@@ -49,7 +49,14 @@ BenchClient::~BenchClient() {
   zmq_ctx_term(context_);
 }
 
-void BenchClient::wait_for_ready() {
+void BenchClient::await_subscription() {
+  constexpr long patience_ms = 50;
+  zmq_pollitem_t item{.socket = iopub_, .fd = 0, .events = ZMQ_POLLIN, .revents = 0};
+  while (zmq_poll(&item, 1, patience_ms) == 0) await_kernel_info();
+  while (zmq_poll(&item, 1, patience_ms) > 0) static_cast<void>(receive(iopub_));
+}
+
+void BenchClient::await_kernel_info() {
   send(shell_, "kernel_info_request", "{}");
   while (!holds(receive(shell_), "\"kernel_info_reply\"")) {
   }

@@ -20,8 +20,10 @@ class BenchClient {
   BenchClient& operator=(const BenchClient&) = delete;
   ~BenchClient();
 
-  /// Asks kernel_info until there is a reply and the IOPub subscription works.
-  void wait_for_ready();
+  /// Asks for kernel_info once, and waits for the reply.
+  void await_kernel_info();
+  /// Asks again until something comes on IOPub: bare PUB sockets welcome nobody.
+  void await_subscription();
   /// Sends one execute_request.
   void send_execute(const std::string& code);
   /// Waits for one execute_reply and for one idle.

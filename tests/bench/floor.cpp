@@ -58,6 +58,7 @@ class Floor {
       const std::string& header = frames[3];
       if (header.find("\"kernel_info_request\"") != std::string::npos) {
         reply(frames, "kernel_info_reply", R"({"status":"ok","protocol_version":"5.5"})");
+        publish(header, "status", R"({"execution_state":"idle"})");
         continue;
       }
       publish(header, "status", R"({"execution_state":"busy"})");
