@@ -44,6 +44,8 @@ class Floor {
     constexpr std::array<const char*, 5> names{"shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"};
     for (std::size_t i = 0; i < names.size(); ++i) {
       sockets_.at(i) = zmq_socket(context_, i == 1 ? ZMQ_PUB : ZMQ_ROUTER);
+      const int no_limit = 0;
+      zmq_setsockopt(sockets_.at(i), ZMQ_SNDHWM, &no_limit, sizeof no_limit);
       const std::string separator = file.at("transport") == "ipc" ? "-" : ":";
       const std::string endpoint = file.at("transport").get<std::string>() + "://" + file.at("ip").get<std::string>() +
                                    separator + std::to_string(file.at(names.at(i)).get<int>());
