@@ -10,7 +10,7 @@
 namespace adrastea {
 
 namespace server {
-class OutputTarget;
+struct OutputTarget;
 }
 
 /// Everything one request shows to its clients: text, rich output, updates.
