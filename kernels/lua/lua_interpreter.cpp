@@ -38,8 +38,7 @@ adrastea::ExecuteResult LuaInterpreter::execute(const adrastea::ExecuteRequest& 
   if (outcome.failed) {
     return adrastea::error(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
   }
-  if (outcome.text) return adrastea::result_text(std::move(*outcome.text));
-  return adrastea::ok();
+  return adrastea::result(std::move(outcome.display.data), std::move(outcome.display.metadata));
 }
 
 adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
@@ -48,7 +47,8 @@ adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
   if (outcome.failed) {
     throw adrastea::ExecutionError(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
   }
-  return {{"text/plain", outcome.text.value_or("nil")}};
+  if (outcome.display.data.empty()) return {{"text/plain", "nil"}};
+  return std::move(outcome.display.data);
 }
 
 adrastea::IsCompleteResult LuaInterpreter::is_complete(const std::string& code) {

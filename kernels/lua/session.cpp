@@ -20,18 +20,6 @@ int set_up(lua_State* L) {
   return 0;
 }
 
-/// Called protected with the CompiledCell and its function; returns the text to show, or nothing.
-int run_and_show(lua_State* L) {
-  const auto& cell = *static_cast<const CompiledCell*>(lua_touserdata(L, 1));
-  lua_call(L, 0, LUA_MULTRET);
-  const int first = cell.placeholder ? 3 : 2;
-  bool all_nil = true;
-  for (int index = first; index <= lua_gettop(L); ++index) all_nil = all_nil && lua_isnil(L, index);
-  if (lua_gettop(L) < first || (all_nil && (cell.is_call || !cell.placeholder))) return 0;
-  push_display_line(L, first);
-  return 1;
-}
-
 /// The message handler: runs where the error was raised, before the stack is unwound.
 int note_where(lua_State* L) {
   Session::of(L).traceback().capture(L, 1);
@@ -46,11 +34,7 @@ std::string text_at_top(lua_State* L) {
 }
 
 Outcome failed(std::string ename, std::string evalue, std::vector<std::string> traceback) {
-  return {.text = {},
-          .failed = true,
-          .ename = std::move(ename),
-          .evalue = std::move(evalue),
-          .traceback = std::move(traceback)};
+  return {.failed = true, .ename = std::move(ename), .evalue = std::move(evalue), .traceback = std::move(traceback)};
 }
 
 }  // namespace
@@ -92,19 +76,21 @@ Outcome Session::call(const CompiledCell& cell) {
   lua_State* L = state();
   lua_pushcfunction(L, note_where);
   lua_insert(L, 1);
-  lua_pushcfunction(L, run_and_show);
-  lua_insert(L, 2);
-  lua_pushlightuserdata(L, const_cast<CompiledCell*>(&cell));
-  lua_insert(L, 3);
-  const int status = lua_pcall(L, 2, 1, 1);
-  Outcome outcome;
-  if (status != LUA_OK) {
-    outcome = failure();
-  } else if (lua_isstring(L, -1) != 0) {
-    outcome.text = text_at_top(L);
-  }
+  Outcome outcome = lua_pcall(L, 0, LUA_MULTRET, 1) == LUA_OK ? values(cell) : failure();
   lua_settop(L, 0);
   return outcome;
+}
+
+/// The message handler and the cell's results are on the stack.
+Outcome Session::values(const CompiledCell& cell) {
+  lua_State* L = state();
+  const int first = cell.placeholder ? 3 : 2;
+  const int last = lua_gettop(L);
+  bool all_nil = true;
+  for (int index = first; index <= last; ++index) all_nil = all_nil && lua_isnil(L, index);
+  if (last < first || (all_nil && (cell.is_call || !cell.placeholder))) return {};
+  Outcome outcome{.display = display_of(L, first, last)};
+  return interrupts_.stopping() ? failure() : outcome;
 }
 
 /// The error value is on top.

@@ -5,11 +5,11 @@
 #include "interrupts.hpp"
 #include "standard_streams.hpp"
 #include "traceback.hpp"
+#include "values.hpp"
 
 #include <lua.hpp>
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,12 +20,12 @@ struct CompiledCell;
 
 /// What a cell came to.
 struct Outcome {
-  /// What to show for its value; nothing when it has none or failed.
-  std::optional<std::string> text;
+  /// What to show for its values; empty when it has none or failed.
+  Display display{};
   bool failed = false;
-  std::string ename;
-  std::string evalue;
-  std::vector<std::string> traceback;
+  std::string ename{};
+  std::string evalue{};
+  std::vector<std::string> traceback{};
 };
 
 /// Lua as the notebook sees it: one Lua state, in which cells run one after the other.
@@ -63,6 +63,7 @@ class Session {
   };
 
   Outcome call(const CompiledCell& cell);
+  Outcome values(const CompiledCell& cell);
   Outcome failure();
 
   Frontend& frontend_;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Everything here runs between Lua's C frames: no object with a destructor may live across a call that can raise.
 #include "values.hpp"
 
 #include "session.hpp"
@@ -77,8 +76,6 @@ int tostring(lua_State* L) {
   return 1;
 }
 
-}  // namespace
-
 void push_display_text(lua_State* L, int index) {
   index = lua_absindex(L, index);
   luaL_checkstack(L, 8, "no room to show a value");
@@ -92,9 +89,9 @@ void push_display_text(lua_State* L, int index) {
   lua_remove(L, -2);
 }
 
-void push_display_line(lua_State* L, int first) {
+int display_line(lua_State* L) {
+  const int first = 1;
   const int last = lua_gettop(L);
-  if (first == last) return push_display_text(L, first);
   luaL_checkstack(L, 8, "no room to show the values");
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
@@ -104,6 +101,23 @@ void push_display_line(lua_State* L, int first) {
     luaL_addvalue(&buffer);
   }
   luaL_pushresult(&buffer);
+  return 1;
+}
+
+}  // namespace
+
+Display display_of(lua_State* L, int first, int last) {
+  const int top = lua_gettop(L);
+  Display made;
+  if (lua_checkstack(L, last - first + 2) == 0) return made;
+  lua_pushcfunction(L, display_line);
+  for (int index = first; index <= last; ++index) lua_pushvalue(L, index);
+  const bool well = lua_pcall(L, last - first + 1, 1, 0) == LUA_OK;
+  std::size_t size = 0;
+  const char* text = well ? lua_tolstring(L, -1, &size) : "no memory to show the values";
+  made.data["text/plain"] = well ? std::string(text, size) : std::string(text);
+  lua_settop(L, top);
+  return made;
 }
 
 int error_message(lua_State* L) {

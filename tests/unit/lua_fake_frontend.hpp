@@ -60,7 +60,7 @@ class LuaNotebook {
   std::string value(std::string_view code) {
     auto outcome = run(code);
     if (outcome.failed) return outcome.ename + ": " + outcome.evalue;
-    return outcome.text.value_or("");
+    return outcome.display.data.value("text/plain", "");
   }
   std::string printed(std::string_view code) {
     const auto outcome = run(code);
