@@ -81,7 +81,27 @@ void LuaInterpreter::HostFrontend::write_stderr(std::string_view text) noexcept 
   if (output_) output_->write_stderr(text);
 }
 
-std::optional<std::string> LuaInterpreter::HostFrontend::input() { return owner_.host().input(""); }
+void LuaInterpreter::HostFrontend::display(adrastea::MimeBundle data, adrastea::Json metadata,
+                                           std::string_view display_id) {
+  if (output_) output_->display(std::move(data), std::move(metadata), display_id);
+}
+
+void LuaInterpreter::HostFrontend::update_display(std::string_view display_id, adrastea::MimeBundle data,
+                                                  adrastea::Json metadata) {
+  if (output_) output_->update_display(display_id, std::move(data), std::move(metadata));
+}
+
+void LuaInterpreter::HostFrontend::clear_output(bool wait) {
+  if (output_) output_->clear(wait);
+}
+
+std::optional<std::string> LuaInterpreter::HostFrontend::input(std::string_view prompt, bool password) {
+  return owner_.host().input(prompt, password);
+}
+
+adrastea::Comms& LuaInterpreter::HostFrontend::comms() { return owner_.host().comms(); }
+
+void LuaInterpreter::HostFrontend::enter_request() { set_output(owner_.host().output()); }
 
 bool LuaInterpreter::HostFrontend::interrupted() const noexcept { return owner_.host().interrupted(); }
 

@@ -33,7 +33,12 @@ class LuaInterpreter : public adrastea::Interpreter {
     void set_output(adrastea::Output output) { output_ = std::move(output); }
     void write_stdout(std::string_view text) noexcept override;
     void write_stderr(std::string_view text) noexcept override;
-    std::optional<std::string> input() override;
+    void display(adrastea::MimeBundle data, adrastea::Json metadata, std::string_view display_id) override;
+    void update_display(std::string_view display_id, adrastea::MimeBundle data, adrastea::Json metadata) override;
+    void clear_output(bool wait) override;
+    std::optional<std::string> input(std::string_view prompt, bool password) override;
+    adrastea::Comms& comms() override;
+    void enter_request() override;
     [[nodiscard]] bool interrupted() const noexcept override;
     void exit(int status) noexcept override;
 

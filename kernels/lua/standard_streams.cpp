@@ -114,7 +114,7 @@ ssize_t StandardStreams::read_in(void* context, char* data, std::size_t size) {
   try {
     if (self.unread_.empty()) {
       self.flush();
-      auto line = self.frontend_.input();
+      auto line = self.frontend_.input("", false);
       if (!line) return 0;
       self.unread_ = std::move(*line);
       self.unread_ += '\n';

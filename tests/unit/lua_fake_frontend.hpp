@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "lua_fake_comms.hpp"
 #include "session.hpp"
 
 #include <adrastea/errors.hpp>
@@ -11,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 /// A notebook for one Lua session: takes what it writes and answers what it asks.
 class FakeFrontend : public lua_kernel::Frontend {
@@ -25,25 +27,55 @@ class FakeFrontend : public lua_kernel::Frontend {
     err += text;
     both += text;
   }
-  std::optional<std::string> input() override {
+  void display(adrastea::MimeBundle data, adrastea::Json metadata, std::string_view id) override {
+    show({"display", std::move(data), std::move(metadata), std::string(id)});
+  }
+  void update_display(std::string_view id, adrastea::MimeBundle data, adrastea::Json metadata) override {
+    show({"update", std::move(data), std::move(metadata), std::string(id)});
+  }
+  void clear_output(bool wait) override { show({wait ? "clear later" : "clear", {}, {}, {}}); }
+  std::optional<std::string> input(std::string_view text, bool is_password) override {
+    prompt = text;
+    password = is_password;
     if (on_input) on_input();
     if (lines.empty()) return {};
     std::string line = std::move(lines.front());
     lines.pop_front();
     return line;
   }
+  adrastea::Comms& comms() override { return fake_comms; }
+  void enter_request() override { ++requests_entered; }
   [[nodiscard]] bool interrupted() const noexcept override { return is_interrupted; }
   void exit(int status) noexcept override { exit_status = status; }
+
+  struct Shown {
+    std::string how;
+    adrastea::MimeBundle data;
+    adrastea::Json metadata;
+    std::string id;
+  };
 
   std::string out;
   std::string err;
   std::string both;  ///< in the order of writing
   int writes = 0;
+  std::vector<Shown> shown;
+  std::function<void()> on_show;
+  FakeComms fake_comms;
+  int requests_entered = 0;
+  std::string prompt;
+  bool password = false;
   std::deque<std::string> lines;
   std::function<void()> on_write;
   std::function<void()> on_input;
   std::atomic<bool> is_interrupted = false;
   std::optional<int> exit_status;
+
+ private:
+  void show(Shown one) {
+    shown.push_back(std::move(one));
+    if (on_show) on_show();
+  }
 };
 
 /// A session in which each cell has the next number.
@@ -54,6 +86,7 @@ class LuaNotebook {
     frontend.err.clear();
     frontend.both.clear();
     frontend.writes = 0;
+    frontend.shown.clear();
     return session.run(code, "[" + std::to_string(++count) + "]");
   }
   /// What a cell shows for its value; its error, where it has one.
