@@ -14,6 +14,7 @@ namespace {
 
 int set_up(lua_State* L) {
   luaL_openlibs(L);
+  FunctionNames::attach(L);
   install_coroutines(L);
   install_os_functions(L);
   Session::of(L).streams().install(L);
@@ -46,6 +47,7 @@ Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, i
   interrupts_.attach(L);
   lua_pushcfunction(L, set_up);
   if (lua_pcall(L, 0, 0, 0) != LUA_OK) throw std::runtime_error("Lua cannot start: " + text_at_top(L));
+  builtins_.read(L);
 }
 
 Session::~Session() { interrupts_.reset(); }

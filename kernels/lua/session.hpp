@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend.hpp"
+#include "function_names.hpp"
 #include "interrupts.hpp"
 #include "standard_streams.hpp"
 #include "traceback.hpp"
@@ -54,6 +55,8 @@ class Session {
   Interrupts& interrupts() { return interrupts_; }
   StandardStreams& streams() { return streams_; }
   Traceback& traceback() { return traceback_; }
+  /// The functions that were there before the first cell.
+  [[nodiscard]] const FunctionNames& builtins() const { return builtins_; }
   /// For compiling; the stack is empty between cells.
   lua_State* state() { return state_.get(); }
 
@@ -70,6 +73,7 @@ class Session {
   Traceback traceback_;
   Interrupts interrupts_;
   StandardStreams streams_;
+  FunctionNames builtins_;
   std::unique_ptr<lua_State, CloseState> state_;  // closed first: finalizers may still print
 };
 

@@ -74,7 +74,7 @@ INSTANTIATE_TEST_SUITE_P(Texts, LuaCell,
                          testing::Values(Cell{"'a\"b\\\\c\\n\\t\\0001'", R"("a\"b\\c\n\t\0001")"}, Cell{"'ä€😀'", "\"ä€😀\""},
                                          Cell{"'\\xff\\xc3'", R"("\255\195")"},
                                          Cell{"'\\xed\\xa0\\x80'", R"("\237\160\128")"}, Cell{"1e15", "1e+15"},
-                                         Cell{"2^53", "9.007199254741e+15"}, Cell{"1 // 0.0", "inf"},
+                                         Cell{"2^53", "9007199254740992.0"}, Cell{"1 // 0.0", "inf"},
                                          Cell{"math.mininteger", "-9223372036854775808"},
                                          Cell{"setmetatable({}, {__tostring = function() return 'T!' end})", "T!"},
                                          Cell{"setmetatable({}, {__name = 'Point'}) ~= nil", "true"}));
@@ -196,9 +196,8 @@ TEST(LuaSession, ReportsThatMemoryRanOut) {
   lua_setallocf(L, budget.allocate, budget.data);
 }
 
-TEST(LuaSession, ShowsTenMegabytes) {
+TEST(LuaSession, PrintsTenMegabytesAtOnce) {
   LuaNotebook notebook;
-  EXPECT_EQ(notebook.value("('x'):rep(10000000)").size(), 10000002U);
   EXPECT_EQ(notebook.printed("print(('x'):rep(10000000))").size(), 10000001U);
   EXPECT_EQ(notebook.frontend.writes, 1);
 }

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "text.hpp"
+
+#include <algorithm>
+
+namespace lua_kernel {
+namespace {
+
+constexpr std::string_view ellipsis = "…";
+constexpr std::string_view replacement = "\uFFFD";
+
+bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
+
+bool continues(std::string_view text, std::size_t at, std::size_t count) {
+  if (text.size() - at <= count) return false;
+  const std::string_view rest = text.substr(at + 1, count);
+  return std::all_of(rest.begin(), rest.end(), is_continuation);
+}
+
+/// The length of the character of UTF-8 at `at`, 0 for bytes that are none (overlong forms and surrogates included).
+std::size_t character(std::string_view text, std::size_t at) {
+  const auto first = static_cast<unsigned char>(text[at]);
+  if (first < 0x80) return 1;
+  const unsigned second = at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0;
+  if (first >= 0xC2 && first <= 0xDF) return continues(text, at, 1) ? 2 : 0;
+  if (first >= 0xE0 && first <= 0xEF) {
+    const bool wrong = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F);
+    return !wrong && continues(text, at, 2) ? 3 : 0;
+  }
+  if (first >= 0xF0 && first <= 0xF4) {
+    const bool wrong = (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
+    return !wrong && continues(text, at, 3) ? 4 : 0;
+  }
+  return 0;
+}
+
+void add_escaped(std::string& literal, char c) {
+  constexpr std::string_view named = "\a\b\f\n\r\t\v\\\"";
+  constexpr std::string_view letters = "abfnrtv\\\"";
+  literal += '\\';
+  if (const std::size_t found = named.find(c); found != std::string_view::npos) {
+    literal += letters[found];
+  } else {  // three digits: a digit may follow
+    const std::string digits = std::to_string(static_cast<unsigned char>(c));
+    literal.append(3 - digits.size(), '0').append(digits);
+  }
+}
+
+std::string_view cut(std::string_view bytes, std::size_t limit) {
+  if (bytes.size() <= limit) return bytes;
+  while (limit > 0 && is_continuation(bytes[limit])) --limit;
+  return bytes.substr(0, limit);
+}
+
+std::string grouped(std::size_t count) {
+  std::string digits = std::to_string(count);
+  for (std::size_t at = digits.size(); at > 3;) digits.insert(at -= 3, 1, ' ');
+  return digits;
+}
+
+std::string cut_mark(std::size_t bytes) { return more(bytes) + (bytes == 1 ? " byte" : " bytes"); }
+
+}  // namespace
+
+std::string quoted(std::string_view bytes, std::size_t limit) {
+  const std::string_view text = cut(bytes, limit);
+  std::string literal = "\"";
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    const std::size_t length = character(text, at);
+    const bool control = length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == '\x7f');
+    if (length == 0 || control || c == '"' || c == '\\') {
+      add_escaped(literal, c);
+      ++at;
+    } else {
+      literal += text.substr(at, length);
+      at += length;
+    }
+  }
+  literal += '"';
+  if (text.size() < bytes.size()) literal += " " + cut_mark(bytes.size() - text.size());
+  return literal;
+}
+
+std::string shortened(std::string_view bytes, std::size_t limit) {
+  const std::string_view text = cut(bytes, limit);
+  if (text.size() == bytes.size()) return std::string(bytes);
+  return std::string(text) + cut_mark(bytes.size() - text.size());
+}
+
+std::string more(std::size_t count) { return std::string(ellipsis) + " " + grouped(count) + " more"; }
+
+std::size_t columns(std::string_view text) {
+  return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_continuation));
+}
+
+std::string html_escaped(std::string_view text) {
+  std::string html;
+  html.reserve(text.size());
+  for (const char c : text) {
+    switch (c) {
+      case '&':
+        html += "&amp;";
+        break;
+      case '<':
+        html += "&lt;";
+        break;
+      case '>':
+        html += "&gt;";
+        break;
+      case '"':
+        html += "&quot;";
+        break;
+      case '\n':
+      case '\t':
+        html += c;
+        break;
+      default:
+        if (static_cast<unsigned char>(c) < 0x20 || c == '\x7f') {
+          html += replacement;
+        } else {
+          html += c;
+        }
+    }
+  }
+  return html;
+}
+
+}  // namespace lua_kernel

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+/// Bytes made fit to be read. Any bytes are fine, also such that are not UTF-8. Threads: any. Errors: std::bad_alloc.
+namespace lua_kernel {
+
+/// As a Lua literal on one line, with readable characters as they are. Beyond `limit` bytes it is cut and says so.
+std::string quoted(std::string_view bytes, std::size_t limit);
+
+/// The text itself; beyond `limit` bytes it is cut, at the border of a character, and says so.
+std::string shortened(std::string_view bytes, std::size_t limit);
+
+/// "… 1 204 more", what every limit leaves visible.
+std::string more(std::size_t count);
+
+/// How many columns a terminal would need, near enough: its characters.
+std::size_t columns(std::string_view text);
+
+/// For the inside of an HTML element; control characters become U+FFFD.
+std::string html_escaped(std::string_view text);
+
+}  // namespace lua_kernel

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// How values are shown.
+#include "lua_fake_frontend.hpp"
+
+#include <gmock/gmock.h>
+
+#include <chrono>
+#include <ostream>
+
+namespace {
+
+using testing::AllOf;
+using testing::ContainsRegex;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+struct Value {
+  const char* code;
+  const char* text;
+};
+void PrintTo(const Value& value, std::ostream* out) { *out << value.code; }
+
+class LuaValue : public testing::TestWithParam<Value> {};
+
+TEST_P(LuaValue, IsShownReadably) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value(GetParam().code), GetParam().text);
+}
+
+INSTANTIATE_TEST_SUITE_P(Numbers, LuaValue,
+                         testing::Values(Value{"1.0", "1.0"}, Value{"100000.0", "100000.0"}, Value{"-0.0", "-0.0"},
+                                         Value{"0.1", "0.1"}, Value{"1/3", "0.3333333333333333"},
+                                         Value{"0.1 + 0.2", "0.30000000000000004"}, Value{"2^53", "9007199254740992.0"},
+                                         Value{"2^63", "9.223372036854776e+18"}, Value{"5e-324", "4.9406564584125e-324"},
+                                         Value{"1e100", "1e+100"}, Value{"1e15", "1e+15"},
+                                         Value{"1/0, -1/0, 0/0", "inf\t-inf\tnan"},
+                                         Value{"math.maxinteger", "9223372036854775807"},
+                                         Value{"math.mininteger", "-9223372036854775808"},
+                                         Value{"os.setlocale('de_DE.UTF-8') return 1.5", "1.5"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    ShortTables, LuaValue,
+    testing::Values(Value{"{}", "{}"}, Value{"{1, 'a', true, {2}}", "{1, \"a\", true, {2}}"},
+                    Value{"{1, 2, x = 3}", "{1, 2, x = 3}"}, Value{"{b = 1, a = 2}", "{a = 2, b = 1}"},
+                    Value{"{1, nil, 3}", "{1, [3] = 3}"},
+                    Value{"{[2.5] = 1, [-1] = 2, [10] = 3, x = 4, [false] = 5, [true] = 6}",
+                          "{[-1] = 2, [2.5] = 1, [10] = 3, x = 4, [false] = 5, [true] = 6}"},
+                    Value{"{['a b'] = 1, ['end'] = 2, [''] = 3, ['1'] = 4, _ok1 = 5, ['x\\0'] = 6}",
+                          "{[\"\"] = 3, [\"1\"] = 4, _ok1 = 5, [\"a b\"] = 1, [\"end\"] = 2, [\"x\\000\"] = 6}"},
+                    Value{"{[math.maxinteger] = 1, [0.5] = 2, [math.maxinteger - 1] = 3}",
+                          "{[0.5] = 2, [9223372036854775806] = 3, [9223372036854775807] = 1}"},
+                    Value{"{'\\xff\\n\"'}", R"({"\255\n\""})"}, Value{"({{}})[1], {}", "{}\t{}"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    LongTables, LuaValue,
+    testing::Values(Value{"{name = ('n'):rep(40), text = ('t'):rep(40), {1, 2}}",
+                          "{\n  {1, 2},\n  name = \"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\",\n  text = "
+                          "\"tttttttttttttttttttttttttttttttttttttttt\"\n}"},
+                    Value{"local t = {} for i = 1001, 1020 do t[#t + 1] = i end t",
+                          "{\n  1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013,\n"
+                          "  1014, 1015, 1016, 1017, 1018, 1019, 1020\n}"},
+                    Value{"{a = {b = {('n'):rep(40), ('t'):rep(40)}}}",
+                          "{\n  a = {\n    b = {\n      \"nnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnnn\",\n      "
+                          "\"tttttttttttttttttttttttttttttttttttttttt\"\n    }\n  }\n}"}));
+
+INSTANTIATE_TEST_SUITE_P(References, LuaValue,
+                         testing::Values(Value{"t = {} t.self = t return t", "<1> {self = <cycle 1>}"},
+                                         Value{"t = {1} return {t, t}", "{<1> {1}, <table 1>}"},
+                                         Value{"t = {} u = {t} t[1] = u return {t, u}",
+                                               "{<1> {<2> {<cycle 1>}}, <table 2>}"},
+                                         Value{"t = {} return t, t", "{}\t{}"},
+                                         Value{"t = {} t[t] = 1 return next(t) == t, {x = {t}} ~= nil", "true\ttrue"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Metatables, LuaValue,
+    testing::Values(Value{"setmetatable({x = 1}, {__name = 'Point'})", "Point {x = 1}"},
+                    Value{"setmetatable({x = 1}, {__name = 5})", "{x = 1}"},
+                    Value{"{setmetatable({}, {__tostring = function() return 'P' end})}", "{P}"},
+                    Value{"{setmetatable({}, {__tostring = function() return 'a\\nb' end})}", "{\n  a\n  b\n}"},
+                    Value{"setmetatable({}, {__tostring = function() return 12 end})", "12"},
+                    Value{"setmetatable({1}, {__index = error, __len = error, __pairs = error, __eq = error, __lt = error, "
+                          "__metatable = 1})",
+                          "{1}"},
+                    Value{"setmetatable({}, {__index = function() return 1 end})", "{}"},
+                    Value{"setmetatable({}, setmetatable({}, {__index = function() error('raw') end}))", "{}"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Functions, LuaValue,
+    testing::Values(Value{"print", "function: print (builtin)"}, Value{"p = print return p", "function: print (builtin)"},
+                    Value{"{string.rep}", "{function: string.rep (builtin)}"},
+                    Value{"function outer()\nend\nouter", "function: outer [1]:1"},
+                    Value{"\nlocal function f() end f", "function: [1]:2"},
+                    Value{"m = {} package.loaded.m = m\nfunction m.f() end m.f", "function: m.f [1]:2"},
+                    Value{"load('return function() end')()", "function: [string \"return function() end\"]:1"}));
+
+TEST(LuaValues, OfOtherTypesAreTold) {
+  LuaNotebook notebook;
+  EXPECT_THAT(notebook.value("coroutine.wrap(print)"), testing::MatchesRegex("function: 0x[0-9a-f]+ \\(C\\)"));
+  EXPECT_THAT(notebook.value("io.stdout"), StartsWith("file (0x"));
+  EXPECT_THAT(notebook.value("coroutine.running()"), ContainsRegex("thread: 0x[0-9a-f]+ \\(running\\)\ttrue"));
+  EXPECT_THAT(notebook.value("c = coroutine.create(function()\ncoroutine.yield() end) return c"), EndsWith("(suspended)"));
+  EXPECT_THAT(notebook.value("coroutine.resume(c) return c"), EndsWith("(suspended at [4]:2)"));
+  EXPECT_THAT(notebook.value("coroutine.resume(c) return c"), EndsWith("(dead)"));
+  EXPECT_THAT(notebook.value("c = coroutine.create(error) coroutine.resume(c) return c"), HasSubstr("(failed"));
+  EXPECT_THAT(notebook.value("debug.upvalueid(function() return notebook end, 1)"), StartsWith("light userdata: 0x"));
+  EXPECT_THAT(notebook.value("{[{}] = 1}"), testing::MatchesRegex("\\{\\[table: 0x[0-9a-f]+\\] = 1\\}"));
+}
+
+TEST(LuaValues, AreCutVisibly) {
+  LuaNotebook notebook;
+  EXPECT_THAT(notebook.value("local t = {} for i = 1, 1304 do t[i] = i end t.n = 7 t"),
+              AllOf(HasSubstr(" 100,\n  … 1 204 more,\n  n = 7\n}"), Not(HasSubstr("101"))));
+  EXPECT_THAT(
+      notebook.value("local t = {} for i = 1, 1304 do t['k' .. i] = i end t"),
+      AllOf(StartsWith("{\n  k1 = 1,\n  k10 = 10,\n  k100 = 100,\n  k1000 = 1000,"), EndsWith("\n  … 1 204 more\n}")));
+  EXPECT_THAT(notebook.value("('x'):rep(30000)"), EndsWith("x\" … 10 000 more bytes"));
+  EXPECT_THAT(notebook.value("{('ä'):rep(1000)}"), EndsWith("ä\" … 1 500 more bytes\n}"));
+  EXPECT_THAT(notebook.value("setmetatable({}, {__tostring = function() return ('x'):rep(20001) end})"),
+              EndsWith("x… 1 more byte"));
+  EXPECT_THAT(notebook.value("select(1, 'x', table.unpack({}, 1, 150))"), EndsWith("nil\n… 51 more"));
+}
+
+TEST(LuaValues, OfGreatDepthAreCut) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("local t = {} for i = 1, 100000 do t = {t} end t"), "{{{{{{{{{{{…}}}}}}}}}}}");
+}
+
+TEST(LuaValues, ThatBranchStayWithinABound) {
+  LuaNotebook notebook;
+  const std::string text = notebook.value(
+      "local function tree(depth) local t = {} for i = 1, 20 do t[i] = depth > 0 and tree(depth - 1) or i end return t end "
+      "return tree(3)");
+  EXPECT_LT(text.size(), 200'000U);
+  EXPECT_THAT(text, HasSubstr(" more"));
+}
+
+TEST(LuaValues, WithAMillionKeysAreShownSoon) {
+  LuaNotebook notebook;
+  ASSERT_FALSE(notebook.run("t = {} for i = 1, 1000000 do t['k' .. i] = i end").failed);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(notebook.value("t"), AllOf(StartsWith("{\n  k1 = 1,"), HasSubstr("… 999 900 more")));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+}
+
+TEST(LuaValues, MayChangeWhileTheyAreShown) {
+  LuaNotebook notebook;
+  ASSERT_FALSE(
+      notebook
+          .run("local t = {} for i = 1, 50 do local v = setmetatable({}, {__tostring = function() for k in pairs(t) do "
+               "t[k] = nil end for j = 1, 100 do t['new' .. j] = j end collectgarbage() return 'changed' end}) t[i] = v "
+               "t['k' .. i] = v end "
+               "changing = t")
+          .failed);
+  EXPECT_THAT(notebook.value("changing"), StartsWith("{\n  changed,\n  nil,"));
+}
+
+TEST(LuaValues, AskToStringOnlyWhereItCanBeStopped) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("setmetatable({}, {__tostring = function() os.exit(3) end})"), "");
+  EXPECT_EQ(notebook.frontend.exit_status, 3);
+  EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function() error({}) end})}"),
+              HasSubstr("(error in __tostring: a table value)"));
+  EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function() return {} end})}"),
+              HasSubstr("(error in __tostring: '__tostring' returned a table value)"));
+  EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function(t) return tostring(t) end})}"),
+              HasSubstr("overflow"));
+}
+
+}  // namespace
