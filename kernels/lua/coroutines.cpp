@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "coroutines.hpp"
 
+#include "compat.hpp"
 #include "session.hpp"
 
 namespace lua_kernel {
@@ -23,7 +24,7 @@ int resume(lua_State* L, lua_State* thread, int arguments) {
   int results = 0;
   {
     const Interrupts::Running running(Session::of(L).interrupts(), thread);
-    status = lua_resume(thread, L, arguments, &results);
+    status = resume_thread(thread, L, arguments, &results);
   }
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(thread, L, 1);
@@ -47,21 +48,27 @@ int coroutine_resume(lua_State* L) {
   return pushed + 1;
 }
 
+#if LUA_VERSION_NUM >= 504
+
 /// Closes what a thread left open; true when that went well, otherwise its error is on the thread.
 bool reset(lua_State* L, lua_State* thread) {
   const Interrupts::Running running(Session::of(L).interrupts(), thread);
   return lua_resetthread(thread) == LUA_OK;
 }
 
+#endif
+
 int call_wrapped(lua_State* L) {
   lua_State* thread = lua_tothread(L, lua_upvalueindex(1));
   const int results = resume(L, thread, lua_gettop(L));
   if (results >= 0) return results;
   const int status = lua_status(thread);
+#if LUA_VERSION_NUM >= 504
   if (status != LUA_OK && status != LUA_YIELD) {  // it failed, rather than could not be resumed
     reset(L, thread);
     lua_xmove(thread, L, 1);
   }
+#endif
   if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
     luaL_where(L, 1);
     lua_insert(L, -2);
@@ -79,6 +86,8 @@ int coroutine_wrap(lua_State* L) {
   return 1;
 }
 
+#if LUA_VERSION_NUM >= 504
+
 int coroutine_close(lua_State* L) {
   lua_State* thread = check_coroutine(L);
   lua_Debug frame;
@@ -93,11 +102,19 @@ int coroutine_close(lua_State* L) {
   return 2;
 }
 
+#endif
+
 }  // namespace
 
 void install_coroutines(lua_State* L) {
   constexpr luaL_Reg functions[] = {
-      {"resume", coroutine_resume}, {"wrap", coroutine_wrap}, {"close", coroutine_close}, {nullptr, nullptr}};
+#if LUA_VERSION_NUM >= 504
+    {"close", coroutine_close},
+#endif
+    {"resume", coroutine_resume},
+    {"wrap", coroutine_wrap},
+    {nullptr, nullptr}
+  };
   lua_getglobal(L, LUA_COLIBNAME);
   luaL_setfuncs(L, functions, 0);
   lua_pop(L, 1);

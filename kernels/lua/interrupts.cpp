@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "interrupts.hpp"
 
+#include "compat.hpp"
 #include "session.hpp"
 
 #include <algorithm>
@@ -17,6 +18,7 @@ void Interrupts::reset() noexcept {
   std::atomic_signal_fence(std::memory_order_seq_cst);
   // A hook that user code set stays. Ours may be left on a suspended coroutine too, where it finds no reason and goes.
   if (lua_gethook(main_) == &Interrupts::hook) lua_sethook(main_, nullptr, 0, 0);
+  make_compiled_code_stoppable(main_);
 }
 
 void Interrupts::request(Reason reason) noexcept {
@@ -24,6 +26,7 @@ void Interrupts::request(Reason reason) noexcept {
   reason_.store(reason, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
   lua_sethook(running_.load(std::memory_order_relaxed), &Interrupts::hook, every_event, 1);
+  leave_compiled_code();
 }
 
 void Interrupts::request_input_failure(std::string_view why) noexcept {
@@ -35,9 +38,7 @@ void Interrupts::request_input_failure(std::string_view why) noexcept {
 int Interrupts::raise(lua_State* L) {
   Traceback& traceback = Session::of(L).traceback();
   if (traceback.empty()) traceback.capture(L, 0);  // no message handler will
-  // Lua recognises its own text, which it made at start and never frees, and then calls no message handler.
-  lua_pushliteral(L, "not enough memory");
-  return lua_error(L);
+  return raise_memory_error(L);
 }
 
 void Interrupts::hook(lua_State* L, lua_Debug*) {

@@ -12,8 +12,9 @@ namespace lua_kernel {
 /// Stops Lua code from the outside, so that no pcall can keep it running.
 ///
 /// A stop sets a debug hook on the running thread of Lua that raises before the next instruction, and again before each
-/// one after it, until the cell is left. A coroutine has a hook of its own, and Lua does not tell which thread runs: so
-/// every resume goes through a Running (see coroutines.cpp), which knows, and hands the hook on when the thread changes.
+/// one after it, until the cell is left. A coroutine has a hook of its own (but in LuaJIT), and Lua does not tell which
+/// thread runs: so every resume goes through a Running (see coroutines.cpp), which knows, and hands the hook on when the
+/// thread changes.
 ///
 /// What is raised is Lua's own memory error: the one error that goes past the message handlers of xpcall, in which user
 /// code would otherwise run with hooks switched off and could loop for ever. Nobody gets to see its text: wherever a

@@ -2,6 +2,7 @@
 #include "session.hpp"
 
 #include "chunk.hpp"
+#include "compat.hpp"
 #include "coroutines.hpp"
 #include "os_functions.hpp"
 #include "values.hpp"
@@ -13,6 +14,7 @@ namespace lua_kernel {
 namespace {
 
 int set_up(lua_State* L) {
+  set_session(L, static_cast<Session*>(lua_touserdata(L, 1)));
   luaL_openlibs(L);
   FunctionNames::attach(L);
   install_coroutines(L);
@@ -43,16 +45,16 @@ Outcome failed(std::string ename, std::string evalue, std::vector<std::string> t
 Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, interrupts_), state_(luaL_newstate()) {
   lua_State* L = state_.get();
   if (L == nullptr) throw std::bad_alloc();
-  *static_cast<Session**>(lua_getextraspace(L)) = this;  // each new thread of Lua gets a copy
   interrupts_.attach(L);
   lua_pushcfunction(L, set_up);
-  if (lua_pcall(L, 0, 0, 0) != LUA_OK) throw std::runtime_error("Lua cannot start: " + text_at_top(L));
+  lua_pushlightuserdata(L, this);
+  if (lua_pcall(L, 1, 0, 0) != LUA_OK) throw std::runtime_error("Lua cannot start: " + text_at_top(L));
   builtins_.read(L);
 }
 
 Session::~Session() { interrupts_.reset(); }
 
-Session& Session::of(lua_State* L) { return **static_cast<Session**>(lua_getextraspace(L)); }
+Session& Session::of(lua_State* L) { return *session_of(L); }
 
 Outcome Session::run(std::string_view code, std::string_view name) {
   interrupts_.reset();

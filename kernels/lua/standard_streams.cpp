@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "standard_streams.hpp"
 
+#include "compat.hpp"
 #include "session.hpp"
 
 #include <adrastea/errors.hpp>
@@ -12,27 +13,12 @@
 namespace lua_kernel {
 namespace {
 
-/// The `close` of a standard file: it stays open, as in lua(1).
-int keep_open(lua_State* L) {
-  static_cast<luaL_Stream*>(luaL_checkudata(L, 1, LUA_FILEHANDLE))->closef = keep_open;
-  luaL_pushfail(L);
-  lua_pushliteral(L, "cannot close standard file");
-  return 2;
-}
-
-/// Sets io[name], and makes it the default file of io[set_default] where there is one. io is on top.
-void install_file(lua_State* L, std::FILE* file, const char* name, const char* set_default) {
-  auto* stream = static_cast<luaL_Stream*>(lua_newuserdatauv(L, sizeof(luaL_Stream), 0));
-  stream->closef = nullptr;  // closed, should luaL_setmetatable raise
-  stream->f = file;
-  luaL_setmetatable(L, LUA_FILEHANDLE);
-  stream->closef = keep_open;
-  if (set_default != nullptr) {
-    lua_getfield(L, -2, set_default);
-    lua_pushvalue(L, -2);
-    lua_call(L, 1, 0);
-  }
-  lua_setfield(L, -2, name);
+/// Makes one of the standard files that the io library has made use another C stream. io is on top. A file is a userdata
+/// that begins with its FILE* in every Lua, which C modules rely on too; what follows keeps `close` from closing this one.
+void redirect(lua_State* L, const char* name, std::FILE* file) {
+  lua_getfield(L, -1, name);
+  *static_cast<std::FILE**>(luaL_checkudata(L, -1, LUA_FILEHANDLE)) = file;
+  lua_pop(L, 1);
 }
 
 /// One write for the whole line, whatever a __tostring in it prints meanwhile.
@@ -47,8 +33,11 @@ int print(lua_State* L) {
     luaL_addvalue(&buffer);
   }
   luaL_addchar(&buffer, '\n');
+  luaL_pushresult(&buffer);
+  std::size_t size = 0;
+  const char* line = lua_tolstring(L, -1, &size);
   session.streams().flush();
-  session.frontend().write_stdout({luaL_buffaddr(&buffer), luaL_bufflen(&buffer)});
+  session.frontend().write_stdout({line, size});
   return 0;
 }
 
@@ -63,12 +52,14 @@ StandardStreams::StandardStreams(Frontend& frontend, Interrupts& interrupts)
 
 void StandardStreams::install(lua_State* L) {
   lua_getglobal(L, LUA_IOLIBNAME);
-  install_file(L, in_.get(), "stdin", "input");
-  install_file(L, out_.get(), "stdout", "output");
-  install_file(L, err_.get(), "stderr", nullptr);
+  redirect(L, "stdin", in_.get());
+  redirect(L, "stdout", out_.get());
+  redirect(L, "stderr", err_.get());
   lua_pop(L, 1);
   lua_register(L, "print", print);
+#if LUA_VERSION_NUM >= 504
   lua_setwarnf(L, warn, this);
+#endif
 }
 
 /// As in lua(1): off until warn("@on"); errors in __gc arrive here too. May be called where Lua allows no error.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "traceback.hpp"
 
+#include "compat.hpp"
+
 #include <charconv>
 #include <exception>
 
@@ -37,7 +39,7 @@ std::string describe(const lua_Debug& frame) {
   } else {
     line += "function <" + std::string(frame.short_src) + ":" + std::to_string(frame.linedefined) + ">";
   }
-  if (frame.istailcall != 0) line += " (called in place of its caller)";
+  if (is_tail_call(frame)) line += " (called in place of its caller)";
   return line;
 }
 
@@ -62,7 +64,7 @@ int count_levels(lua_State* L) {
 void Traceback::take(lua_State* L, int first, int last) {
   for (int level = first; level < last; ++level) {
     lua_Debug frame;
-    if (lua_getstack(L, level, &frame) == 0 || lua_getinfo(L, "Slnt", &frame) == 0) return;
+    if (lua_getstack(L, level, &frame) == 0 || lua_getinfo(L, frame_fields, &frame) == 0) return;
     frames_.push_back(describe(frame));
   }
 }
