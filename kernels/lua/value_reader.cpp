@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lexer.hpp"
 #include "session.hpp"
+#include "stack_guard.hpp"
 #include "text.hpp"
 #include "value_tree.hpp"
 
@@ -13,19 +14,6 @@
 
 namespace lua_kernel {
 namespace {
-
-/// The stack as it was, also when memory ran out.
-class StackGuard {
- public:
-  explicit StackGuard(lua_State* L) : L_(L), top_(lua_gettop(L)) {}
-  ~StackGuard() { lua_settop(L_, top_); }
-  StackGuard(const StackGuard&) = delete;
-  StackGuard& operator=(const StackGuard&) = delete;
-
- private:
-  lua_State* L_;
-  int top_;
-};
 
 constexpr int stack_for_one_value = 12;
 
@@ -61,6 +49,11 @@ int ask_metatable(lua_State* L) {
   if (lua_isstring(L, -1) == 0) return luaL_error(L, "'__tostring' returned a %s value", luaL_typename(L, -1));
   lua_tolstring(L, -1, nullptr);
   return 2;
+}
+
+int find_tostring(lua_State* L) {
+  lua_pushboolean(L, luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL ? 1 : 0);
+  return 1;
 }
 
 const char* status_of(lua_State* L, lua_State* thread) {
@@ -331,6 +324,15 @@ std::string ValueReader::name_of(const void* function) {
   if (!names_) names_.emplace().read(L_);
   const std::string* name = names_->find(function);
   return name != nullptr ? *name : std::string();
+}
+
+bool has_own_text(lua_State* L, int index) {
+  const StackGuard guard(L);
+  index = lua_absindex(L, index);
+  if (lua_checkstack(L, stack_for_one_value) == 0 || lua_getmetatable(L, index) == 0) return false;
+  lua_pushcfunction(L, find_tostring);
+  lua_pushvalue(L, index);
+  return lua_pcall(L, 1, 1, 0) == LUA_OK && lua_toboolean(L, -1) != 0;
 }
 
 std::string number_text(lua_State* L, int index) {

@@ -92,6 +92,9 @@ std::string layout(const ValueNode& node, std::size_t width);
 /// All of it on one line, whatever its length.
 std::string layout_line(const ValueNode& node);
 
+/// Whether its metatable has a __tostring.
+bool has_own_text(lua_State* L, int index);
+
 /// A number as Lua would read it back to the last bit. `index` must hold a number.
 std::string number_text(lua_State* L, int index);
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "values.hpp"
 
+#include "html_table.hpp"
 #include "text.hpp"
 #include "value_tree.hpp"
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lua_kernel {
@@ -39,6 +41,9 @@ Display display_of(lua_State* L, int first, int last) {
   if (end < last) texts.push_back(more(static_cast<std::size_t>(last - end)));
   Display display;
   display.data["text/plain"] = joined(texts, limits.columns);
+  if (first == last) {
+    if (auto html = html_table(L, first)) display.data["text/html"] = std::move(*html);
+  }
   return display;
 }
 

@@ -14,7 +14,7 @@ struct Display {
 };
 
 /// What to show for the values at the stack indices from `first` to `last`. A __tostring that fails is reported in the
-/// text.
+/// text. One value that is a list of records, or of lists, is an HTML table too.
 ///
 /// Threads: interpreter. Errors: std::bad_alloc; Lua errors never leave it. After a stop (Interrupts::stopping) it is not
 /// complete, and the caller has to stop too.

@@ -156,6 +156,62 @@ TEST(LuaValues, MayChangeWhileTheyAreShown) {
   EXPECT_THAT(notebook.value("changing"), StartsWith("{\n  changed,\n  nil,"));
 }
 
+std::string html(LuaNotebook& notebook, std::string_view code) {
+  return notebook.run(code).display.data.value("text/html", "");
+}
+
+TEST(LuaHtmlTable, ShowsRecords) {
+  LuaNotebook notebook;
+  EXPECT_EQ(html(notebook, "{{name = 'a<b>&\"', n = 1.5}, {n = 2, extra = {1, 2}}, {}}"),
+            "<table>\n<thead><tr><th></th><th>extra</th><th>n</th><th>name</th></tr></thead>\n<tbody>\n"
+            "<tr><th>1</th><td style=\"text-align: left\"></td><td>1.5</td><td style=\"text-align: "
+            "left\">a&lt;b&gt;&amp;&quot;</td></tr>\n"
+            "<tr><th>2</th><td style=\"text-align: left\">{1, 2}</td><td>2</td><td style=\"text-align: left\"></td></tr>\n"
+            "<tr><th>3</th><td style=\"text-align: left\"></td><td style=\"text-align: left\"></td><td style=\"text-align: "
+            "left\"></td></tr>\n"
+            "</tbody>\n</table>");
+}
+
+TEST(LuaHtmlTable, ShowsListsOfOneLength) {
+  LuaNotebook notebook;
+  EXPECT_EQ(
+      html(notebook, "{{1, 2}, {3, 4}}"),
+      "<table>\n<thead><tr><th></th><th>1</th><th>2</th></tr></thead>\n<tbody>\n<tr><th>1</th><td>1</td><td>2</td></tr>\n"
+      "<tr><th>2</th><td>3</td><td>4</td></tr>\n</tbody>\n</table>");
+}
+
+TEST(LuaHtmlTable, IsOnlyForTables) {
+  LuaNotebook notebook;
+  for (const char* code :
+       {"1", "'x'", "{}", "{{}}", "{{}, {}}", "{1, 2}", "{{1}, {2, 3}}", "{{1}, {a = 1}}", "{{a = 1}, {1}}", "{{a = 1}, 2}",
+        "{{a = 1, 2}}", "{{a = 1}, n = 1}", "{[2] = {a = 1}}", "{{[3] = 1}}", "{{[1.5] = 1}}", "{{[{}] = 1}}",
+        "{{a = 1}}, 1", "setmetatable({{a = 1}}, {__tostring = function() return '' end})",
+        "{setmetatable({a = 1}, {__tostring = function() return '' end})}"}) {
+    EXPECT_EQ(html(notebook, code), "") << code;
+  }
+}
+
+TEST(LuaHtmlTable, CountsWhatItLeavesOut) {
+  LuaNotebook notebook;
+  const std::string rows = html(notebook, "local t = {} for i = 1, 1264 do t[i] = {a = i} end t");
+  EXPECT_THAT(
+      rows,
+      HasSubstr("<th>60</th><td>60</td></tr>\n<tr><td colspan=\"2\" style=\"text-align: left\">… 1 204 more</td></tr>"));
+  const std::string wide = html(notebook, "local r = {} for i = 1, 30 do r['c' .. i] = i end return {r}");
+  EXPECT_THAT(wide, HasSubstr("<th>… 10 more</th></tr></thead>"));
+  EXPECT_THAT(html(notebook, "{{a = ('x'):rep(1000)}}"), HasSubstr("x… 800 more bytes</td>"));
+}
+
+TEST(LuaHtmlTable, LetsRowsChangeWhileItAsksThem) {
+  LuaNotebook notebook;
+  EXPECT_THAT(html(notebook,
+                   "local t, asked = {}, 0 local bad = setmetatable({}, {__tostring = function() "
+                   "asked = asked + 1 for i = 1, asked > 5 and #t or 0 do t[i] = nil end "
+                   "collectgarbage() return 'gone' end}) for i = 1, 5 do t[i] = {a = bad, b = i} end t"),
+              AllOf(HasSubstr("gone"), EndsWith("</table>")));
+  EXPECT_THAT(html(notebook, "{{a = setmetatable({}, {__tostring = error})}}"), HasSubstr("error in __tostring"));
+}
+
 TEST(LuaValues, AskToStringOnlyWhereItCanBeStopped) {
   LuaNotebook notebook;
   EXPECT_EQ(notebook.value("setmetatable({}, {__tostring = function() os.exit(3) end})"), "");
