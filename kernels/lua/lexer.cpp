@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <utility>
@@ -10,9 +11,6 @@
 namespace lua_kernel {
 namespace {
 
-constexpr std::array<std::string_view, 22> keywords = {
-    "and", "break", "do",  "else", "elseif", "end",    "false",  "for",  "function", "goto",  "if",
-    "in",  "local", "nil", "not",  "or",     "repeat", "return", "then", "true",     "until", "while"};
 constexpr std::array<std::string_view, 10> long_symbols = {"...", "..", "::", "==", "~=", "<=", ">=", "<<", ">>", "//"};
 
 // Not <cctype>: user code may change the locale, and Lua's own lexer does not follow it.
@@ -20,6 +18,8 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool is_name(char c) { return is_name_start(c) || is_digit(c); }
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+bool is_keyword(std::string_view name) { return std::binary_search(keywords().begin(), keywords().end(), name); }
 
 class Lexer {
  public:
@@ -78,6 +78,7 @@ class Lexer {
     } else {
       at_ = std::min(code_.find('\n', at_), code_.size());
     }
+    list_.comments.push_back({TokenKind::comment, begin, at_, list_.open});
   }
 
   TokenKind take() {
@@ -100,7 +101,7 @@ class Lexer {
     const std::size_t begin = at_;
     while (!done() && is_name(peek())) ++at_;
     const auto name = code_.substr(begin, at_ - begin);
-    return std::find(keywords.begin(), keywords.end(), name) != keywords.end() ? TokenKind::keyword : TokenKind::name;
+    return is_keyword(name) ? TokenKind::keyword : TokenKind::name;
   }
 
   TokenKind take_number() {
@@ -158,5 +159,43 @@ class Lexer {
 }  // namespace
 
 TokenList tokenize(std::string_view code) { return Lexer(code).run(); }
+
+bool inside_comment(const TokenList& list, std::string_view code, std::size_t cursor) {
+  const auto after = std::partition_point(list.comments.begin(), list.comments.end(),
+                                          [&](const Token& comment) { return comment.begin + 1 < cursor; });
+  if (after == list.comments.begin()) return false;
+  const Token& comment = *std::prev(after);
+  if (cursor != comment.end) return cursor < comment.end;
+  const bool unfinished = !list.tokens.empty() && list.tokens.back().begin == comment.begin;
+  const std::string_view text = text_of(comment, code);
+  const std::size_t bracket = text.find_first_not_of('=', std::min<std::size_t>(3, text.size()));
+  const bool is_long = text.starts_with("--[") && bracket != std::string_view::npos && text[bracket] == '[';
+  return unfinished || !is_long;
+}
+
+bool is_identifier(std::string_view text) {
+  return !text.empty() && is_name_start(text.front()) && std::all_of(text.begin(), text.end(), is_name) &&
+         !is_keyword(text);
+}
+
+const std::vector<std::string_view>& keywords() {
+  static const std::vector<std::string_view> words = {
+      "and", "break", "do",  "else", "elseif", "end",    "false",  "for",  "function", "goto",  "if",
+      "in",  "local", "nil", "not",  "or",     "repeat", "return", "then", "true",     "until", "while"};
+  return words;
+}
+
+std::optional<std::string_view> plain_string(std::string_view literal) {
+  if (literal.size() < 2) return {};
+  if (literal.front() != '[') {
+    const auto text = literal.substr(1, literal.size() - 2);
+    return text.find('\\') == std::string_view::npos ? std::optional(text) : std::nullopt;
+  }
+  const std::size_t bracket = literal.find('[', 1) + 1;
+  if (bracket == 0 || literal.size() < 2 * bracket) return {};
+  const auto text = literal.substr(bracket, literal.size() - 2 * bracket);
+  const bool starts_with_newline = !text.empty() && (text.front() == '\n' || text.front() == '\r');
+  return starts_with_newline ? std::nullopt : std::optional(text);
+}
 
 }  // namespace lua_kernel

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "static_value.hpp"
+
+#include "raw_access.hpp"
+
+namespace lua_kernel {
+namespace {
+
+/// Of variables that start with variables; definitions can lead in circles.
+constexpr int max_depth = 20;
+
+using Kind = StaticValue::Kind;
+
+}  // namespace
+
+const Variable* StaticEvaluator::variable(std::string_view name, std::size_t visible) const {
+  for (std::size_t i = visible; i-- > 0;) {
+    if (scope_.variables[i].name == name) return &scope_.variables[i];
+  }
+  return nullptr;
+}
+
+const Definition* StaticEvaluator::definition(std::string_view path) const {
+  for (std::size_t i = scope_.definitions.size(); i-- > 0;) {
+    if (scope_.definitions[i].path == path) return &scope_.definitions[i];
+  }
+  return nullptr;
+}
+
+std::string StaticEvaluator::path_of(TokenRange expression) const {
+  std::string path;
+  for (std::size_t i = expression.begin; i < expression.end; ++i) {
+    const bool name_expected = (i - expression.begin) % 2 == 0;
+    const bool fits = name_expected ? tokens_[i].kind == TokenKind::name : text(i) == "." || text(i) == ":";
+    if (!fits) return {};
+    path += name_expected ? text(i) : ".";
+  }
+  return path;
+}
+
+std::vector<StaticEvaluator::Field> StaticEvaluator::fields_of(TokenRange constructor) const {
+  std::vector<Field> fields;
+  if (constructor.empty()) return fields;
+  const int depth = tokens_[constructor.begin].depth + 1;
+  for (std::size_t i = constructor.begin + 1; i + 1 < constructor.end; ++i) {
+    const bool starts = text(i - 1) == "{" || text(i - 1) == "," || text(i - 1) == ";";
+    if (tokens_[i].depth != depth || !starts || tokens_[i].kind != TokenKind::name || text(i + 1) != "=") continue;
+    std::size_t end = i + 2;
+    while (end < constructor.end && tokens_[end].depth >= depth &&
+           (tokens_[end].depth > depth || (text(end) != "," && text(end) != ";"))) {
+      ++end;
+    }
+    fields.push_back({text(i), i, {i + 2, end}});
+  }
+  return fields;
+}
+
+/// Takes what an expression starts with off its tokens.
+StaticValue StaticEvaluator::primary(TokenRange& expression, std::size_t visible, int depth) {
+  const std::size_t first = expression.begin++;
+  const std::string_view name = text(first);
+  switch (tokens_[first].kind) {
+    case TokenKind::string:
+      push_string(L_, plain_string(name).value_or(std::string_view()));
+      return {Kind::value};
+    case TokenKind::symbol: {
+      if (name != "(") break;
+      std::size_t close = first + 1;
+      while (close < expression.end && tokens_[close].depth > tokens_[first].depth) ++close;
+      expression.begin = close + 1;
+      return evaluate({first + 1, close}, visible, depth);
+    }
+    case TokenKind::name:
+      if (const Variable* found = variable(name, visible)) {
+        return evaluate(found->value, static_cast<std::size_t>(found - scope_.variables.data()), depth);
+      }
+      if (name == "require" && !expression.empty()) {
+        const bool bracket = text(expression.begin) == "(";
+        const std::size_t module = expression.begin + (bracket ? 1 : 0);
+        if (module < expression.end && tokens_[module].kind == TokenKind::string) {
+          expression.begin = module + (bracket ? 2 : 1);
+          return loaded_module(plain_string(text(module)).value_or(std::string_view()));
+        }
+      }
+      return global(name, visible, depth);
+    default:
+      break;
+  }
+  return {};
+}
+
+StaticValue StaticEvaluator::evaluate(TokenRange expression, std::size_t visible, int depth) {
+  if (expression.empty() || depth > max_depth || steps_ == 0) return {};
+  --steps_;
+  const TokenRange whole = expression;
+  if (is(whole.begin, TokenKind::keyword, "function")) return {Kind::function, whole};
+  if (is(whole.begin, TokenKind::symbol, "{")) {
+    for (std::size_t i = whole.begin + 1; i + 1 < whole.end; ++i) {
+      if (tokens_[i].depth <= tokens_[whole.begin].depth) return {Kind::other, whole};  // {…} and more
+    }
+    return {Kind::table, whole};
+  }
+  StaticValue found = primary(expression, visible, depth + 1);
+  while (!expression.empty()) {
+    const std::size_t separator = expression.begin;
+    const bool dot = text(separator) == "." || text(separator) == ":";
+    const bool bracket = text(separator) == "[";
+    const std::size_t key = separator + 1;
+    const bool name = dot && key < expression.end && tokens_[key].kind == TokenKind::name;
+    const bool index =
+        bracket && key + 1 < expression.end && tokens_[key].kind == TokenKind::string && text(key + 1) == "]";
+    const auto key_text = name ? std::optional(text(key)) : index ? plain_string(text(key)) : std::nullopt;
+    if (!key_text) {
+      if (found.kind == Kind::value) lua_pop(L_, 1);
+      found = {};
+      break;
+    }
+    found = field(found, {whole.begin, separator}, *key_text, visible, depth + 1);
+    expression.begin = key + (index ? 2 : 1);
+  }
+  if (found.kind == Kind::unknown) return {Kind::other, whole};
+  return found;
+}
+
+StaticValue StaticEvaluator::global(std::string_view name, std::size_t visible, int depth) {
+  push_globals(L_);
+  if (name == "_ENV") return {Kind::value};
+  push_field(L_, -1, name);
+  lua_remove(L_, -2);
+  if (!lua_isnil(L_, -1)) return {Kind::value};
+  lua_pop(L_, 1);
+  return defined(name, visible, depth);
+}
+
+StaticValue StaticEvaluator::field(const StaticValue& object, TokenRange object_expression, std::string_view name,
+                                   std::size_t visible, int depth) {
+  if (object.kind == Kind::value) {
+    push_field(L_, -1, name);
+    lua_remove(L_, -2);
+    if (!lua_isnil(L_, -1)) return {Kind::value};
+    lua_pop(L_, 1);
+  } else if (object.kind == Kind::table) {
+    for (const Field& candidate : fields_of(object.tokens)) {
+      if (candidate.name == name) return evaluate(candidate.value, visible, depth);
+    }
+  }
+  const std::string path = path_of(object_expression);
+  return path.empty() ? StaticValue() : defined(path + "." + std::string(name), visible, depth);
+}
+
+StaticValue StaticEvaluator::defined(std::string_view path, std::size_t visible, int depth) {
+  const Definition* found = definition(path);
+  return found != nullptr ? evaluate(found->value, visible, depth) : StaticValue();
+}
+
+StaticValue StaticEvaluator::loaded_module(std::string_view name) {
+  push_loaded_modules(L_);
+  if (lua_type(L_, -1) == LUA_TTABLE) {
+    push_string(L_, name);
+    lua_rawget(L_, -2);
+    lua_remove(L_, -2);
+    if (!lua_isnil(L_, -1)) return {Kind::value};
+  }
+  lua_pop(L_, 1);
+  return {};
+}
+
+}  // namespace lua_kernel
