@@ -4,8 +4,8 @@
 #include "chunk.hpp"
 #include "compat.hpp"
 #include "coroutines.hpp"
+#include "mime_bundles.hpp"
 #include "os_functions.hpp"
-#include "values.hpp"
 
 #include <new>
 #include <stdexcept>
@@ -20,6 +20,7 @@ int set_up(lua_State* L) {
   install_coroutines(L);
   install_os_functions(L);
   Session::of(L).streams().install(L);
+  JupyterModule::install(L);
   return 0;
 }
 
@@ -56,12 +57,22 @@ Session::~Session() { interrupts_.reset(); }
 
 Session& Session::of(lua_State* L) { return *session_of(L); }
 
-Outcome Session::run(std::string_view code, std::string_view name) {
+void Session::begin() {
   interrupts_.reset();
   // A signal that came before the line above is not lost: the frontend still knows of it.
   if (frontend_.interrupted()) interrupt();
   traceback_.clear();
   streams_.forget_input();
+}
+
+void Session::end() noexcept {
+  streams_.flush();
+  jupyter_.progress().show_pending(frontend_);
+  interrupts_.reset();
+}
+
+Outcome Session::run(std::string_view code, std::string_view name) {
+  begin();
   const CompiledCell cell = compile_cell(state(), code, "=" + std::string(name));
   Outcome outcome;
   if (cell.status == CompiledCell::Status::compiled) {
@@ -70,8 +81,19 @@ Outcome Session::run(std::string_view code, std::string_view name) {
     const std::string ename = cell.out_of_memory ? "LuaError" : "SyntaxError";
     outcome = failed(ename, cell.message, render_syntax_error(code, name, ename, cell.message));
   }
-  streams_.flush();
-  interrupts_.reset();
+  end();
+  return outcome;
+}
+
+Outcome Session::run_handler(lua_CFunction handler, const void* data) {
+  begin();
+  lua_State* L = state();
+  lua_pushcfunction(L, note_where);
+  lua_pushcfunction(L, handler);
+  lua_pushlightuserdata(L, const_cast<void*>(data));
+  Outcome outcome = lua_pcall(L, 1, 0, 1) == LUA_OK ? Outcome() : failure();
+  lua_settop(L, 0);
+  end();
   return outcome;
 }
 
@@ -93,7 +115,7 @@ Outcome Session::values(const CompiledCell& cell) {
   bool all_nil = true;
   for (int index = first; index <= last; ++index) all_nil = all_nil && lua_isnil(L, index);
   if (last < first || (all_nil && (cell.is_call || !cell.placeholder))) return {};
-  Outcome outcome{.display = display_of(L, first, last)};
+  Outcome outcome{.display = presentation_of(L, first, last)};
   return interrupts_.stopping() ? failure() : outcome;
 }
 

@@ -4,6 +4,7 @@
 #include "frontend.hpp"
 #include "function_names.hpp"
 #include "interrupts.hpp"
+#include "jupyter_module.hpp"
 #include "standard_streams.hpp"
 #include "traceback.hpp"
 #include "values.hpp"
@@ -45,6 +46,8 @@ class Session {
 
   /// Runs a cell. `name` is what messages call it: "[3]".
   Outcome run(std::string_view code, std::string_view name);
+  /// As a cell that has no value: calls `handler` with `data` (a light userdata).
+  Outcome run_handler(lua_CFunction handler, const void* data);
 
   /// Stops run(). Async-signal-safe.
   void interrupt() noexcept { interrupts_.request(Interrupts::Reason::interrupted); }
@@ -54,17 +57,22 @@ class Session {
   Frontend& frontend() { return frontend_; }
   Interrupts& interrupts() { return interrupts_; }
   StandardStreams& streams() { return streams_; }
+  JupyterModule& jupyter() { return jupyter_; }
   Traceback& traceback() { return traceback_; }
   /// The functions that were there before the first cell.
   [[nodiscard]] const FunctionNames& builtins() const { return builtins_; }
   /// For compiling; the stack is empty between cells.
   lua_State* state() { return state_.get(); }
+  /// For what others keep and call later: empty once the session ends.
+  [[nodiscard]] std::weak_ptr<Session> reference() const { return reference_; }
 
  private:
   struct CloseState {
     void operator()(lua_State* L) const noexcept { lua_close(L); }
   };
 
+  void begin();
+  void end() noexcept;
   Outcome call(const CompiledCell& cell);
   Outcome values(const CompiledCell& cell);
   Outcome failure();
@@ -73,8 +81,10 @@ class Session {
   Traceback traceback_;
   Interrupts interrupts_;
   StandardStreams streams_;
+  JupyterModule jupyter_;
   FunctionNames builtins_;
-  std::unique_ptr<lua_State, CloseState> state_;  // closed first: finalizers may still print
+  std::unique_ptr<lua_State, CloseState> state_;               // closed first: finalizers may still print
+  std::shared_ptr<Session> reference_{this, [](Session*) {}};  // owns nothing
 };
 
 }  // namespace lua_kernel
