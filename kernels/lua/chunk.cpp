@@ -87,7 +87,7 @@ class CellCompiler {
     message_ = message != nullptr ? std::string(message, size) : "the compiler failed";
     lua_pop(L_, 1);
     out_of_memory_ = status == LUA_ERRMEM;
-    at_end_ = message_.ends_with("<eof>");
+    at_end_ = message_.ends_with("<eof>") || message_.ends_with("'<eof>'");  // LuaJIT quotes it
     reached_end_ = reached_end_ || at_end_;
     return false;
   }
@@ -132,14 +132,16 @@ class CellCompiler {
     if (!can_end_statement(before, text_before)) return false;
 
     // Calls and binary operators: none of these probes can start a statement, so what compiles was continued.
-    const std::string_view head = code_.substr(0, tokens[i].begin);
+    // Without the newlines between: LuaJIT refuses a call that starts on the next line, rather than taking it as a
+    // statement.
+    const std::string_view head = code_.substr(0, before.end);
     if (text == "-" || text == "~") {
       const bool after_operand = before.kind == TokenKind::string || text_before == ")" || text_before == "}";
-      return !after_operand && !would_compile({head, text, "1"});
+      return !after_operand && !would_compile({head, " ", text, "1"});
     }
-    if (text == "(") return !would_compile({head, "()"});
-    if (text == "{") return !would_compile({head, "{}"});
-    if (tokens[i].kind == TokenKind::string) return !would_compile({head, "''"});
+    if (text == "(") return !would_compile({head, " ()"});
+    if (text == "{") return !would_compile({head, " {}"});
+    if (tokens[i].kind == TokenKind::string) return !would_compile({head, " ''"});
     return true;
   }
 

@@ -4,6 +4,7 @@
 #include <lua.hpp>
 
 #include <cstddef>
+#include <string_view>
 
 /// The Lua API of this kernel's sources, which are written for Lua 5.4, on Lua 5.3 and LuaJIT 2.1 too. In the global
 /// namespace: what the older API lacks, under its later name. In lua_kernel: what each of them does in its own way.
@@ -68,6 +69,16 @@ void adrastea_lua_rawsetp(lua_State* L, int index, const void* key);
 namespace lua_kernel {
 
 class Session;
+
+constexpr std::string_view language_version = std::string_view(LUA_VERSION).substr(4);  ///< "5.4"; LuaJIT's is "5.1"
+constexpr std::string_view language_release = std::string_view(LUA_RELEASE).substr(4);  ///< "5.4.4"
+#ifdef LUAJIT_VERSION_NUM
+constexpr std::string_view display_name = "Lua (LuaJIT)";
+constexpr const char* banner = LUAJIT_VERSION " -- " LUAJIT_COPYRIGHT;
+#else
+constexpr std::string_view display_name = LUA_VERSION;
+constexpr const char* banner = LUA_COPYRIGHT;
+#endif
 
 /// Once per state, before any other thread of Lua is made. May raise: call it protected.
 void set_session(lua_State* L, Session* session);

@@ -5,11 +5,20 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <cstdio>
 
 namespace lua_kernel {
 namespace {
 
 constexpr int every_event = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+
+/// The innermost frame that is at a line of Lua code; false when there is none.
+bool find_line(lua_State* L, lua_Debug& frame) {
+  for (int level = 0; lua_getstack(L, level, &frame) != 0; ++level) {
+    if (lua_getinfo(L, "Sl", &frame) != 0 && frame.currentline > 0) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -30,9 +39,17 @@ void Interrupts::request(Reason reason) noexcept {
 }
 
 void Interrupts::request_input_failure(std::string_view why) noexcept {
-  const std::size_t size = std::min(why.size(), input_failure_.size() - 1);
-  *std::copy_n(why.data(), size, input_failure_.begin()) = '\0';
-  if (!stopping()) request(Reason::input_failed);
+  if (stopping()) return;
+  const int size = static_cast<int>(std::min(why.size(), input_failure_.size()));
+  lua_Debug frame;
+  // Now, since the hook comes when the line that reads may have been left.
+  if (find_line(running_.load(std::memory_order_relaxed), frame)) {
+    std::snprintf(input_failure_.data(), input_failure_.size(), "%s:%d: %.*s", frame.short_src, frame.currentline, size,
+                  why.data());
+  } else {
+    std::snprintf(input_failure_.data(), input_failure_.size(), "%.*s", size, why.data());
+  }
+  request(Reason::input_failed);
 }
 
 int Interrupts::raise(lua_State* L) {
@@ -47,12 +64,7 @@ void Interrupts::hook(lua_State* L, lua_Debug*) {
   lua_sethook(L, nullptr, 0, 0);
   if (self.reason() == Reason::input_failed) {
     self.reason_.store(Reason::none, std::memory_order_relaxed);
-    // The event may be the return of the C function that read: then its caller has the line.
-    lua_Debug frame;
-    const bool in_lua = lua_getstack(L, 0, &frame) != 0 && lua_getinfo(L, "l", &frame) != 0 && frame.currentline > 0;
-    luaL_where(L, in_lua ? 0 : 1);
     lua_pushstring(L, self.input_failure_.data());
-    lua_concat(L, 2);
     lua_error(L);
   }
 }

@@ -2,17 +2,30 @@
 #include "lua_interpreter.hpp"
 
 #include "chunk.hpp"
+#include "compat.hpp"
 #include "lexer.hpp"
 
 #include <exception>
 
 namespace lua_kernel {
+namespace {
+
+std::vector<adrastea::HelpLink> help_links() {
+  std::vector<adrastea::HelpLink> links = {
+      {LUA_VERSION " Reference Manual", "https://www.lua.org/manual/" + std::string(language_version) + "/"}};
+#ifdef LUAJIT_VERSION
+  links.push_back({"LuaJIT Extensions", "https://luajit.org/extensions.html"});
+#endif
+  return links;
+}
+
+}  // namespace
 
 LuaInterpreter::LuaInterpreter() : frontend_(*this) {}
 
 adrastea::LanguageInfo LuaInterpreter::language() const {
   return {.name = "lua",
-          .version = LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE,
+          .version = std::string(language_release),
           .mimetype = "text/x-lua",
           .file_extension = ".lua",
           .pygments_lexer = "lua",
@@ -21,11 +34,7 @@ adrastea::LanguageInfo LuaInterpreter::language() const {
 }
 
 adrastea::KernelInfo LuaInterpreter::info() const {
-  return {.implementation = "adrastea-lua",
-          .implementation_version = {},
-          .banner = LUA_COPYRIGHT,
-          .help_links = {{"Lua " LUA_VERSION_MAJOR "." LUA_VERSION_MINOR " Reference Manual",
-                          "https://www.lua.org/manual/" LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "/"}}};
+  return {.implementation = "adrastea-lua", .implementation_version = {}, .banner = banner, .help_links = help_links()};
 }
 
 void LuaInterpreter::start() { session_ = std::make_unique<Session>(frontend_); }

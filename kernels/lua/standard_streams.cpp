@@ -7,7 +7,6 @@
 #include <adrastea/errors.hpp>
 
 #include <algorithm>
-#include <cerrno>
 #include <exception>
 
 namespace lua_kernel {
@@ -120,8 +119,7 @@ ssize_t StandardStreams::read_in(void* context, char* data, std::size_t size) {
   } catch (...) {
     self.interrupts_.request_input_failure("no line could be read");
   }
-  errno = EINTR;
-  return -1;
+  return 0;  // the end of the input, rather than an error, which Lua's functions would raise themselves in part
 }
 
 }  // namespace lua_kernel
