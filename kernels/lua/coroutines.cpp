@@ -13,6 +13,9 @@ lua_State* check_coroutine(lua_State* L) {
   return thread;
 }
 
+/// Neither failed, nor (of those that were resumed) ended.
+bool is_alive(lua_State* thread) { return lua_status(thread) == LUA_OK || lua_status(thread) == LUA_YIELD; }
+
 /// Moves `arguments` values to the thread and runs it. Returns the number of results, or -1 with the error, on L.
 int resume(lua_State* L, lua_State* thread, int arguments) {
   if (lua_checkstack(thread, arguments) == 0) {
@@ -20,14 +23,21 @@ int resume(lua_State* L, lua_State* thread, int arguments) {
     return -1;
   }
   lua_xmove(L, thread, arguments);
+  Session& session = Session::of(L);
+  const bool was_alive = is_alive(thread);
   int status = LUA_OK;
   int results = 0;
   {
-    const Interrupts::Running running(Session::of(L).interrupts(), thread);
+    const Interrupts::Running running(session.interrupts(), thread);
     status = resume_thread(thread, L, arguments, &results);
   }
   if (status != LUA_OK && status != LUA_YIELD) {
     lua_xmove(thread, L, 1);
+    if (session.interrupts().stopping()) {
+      session.traceback().add_resumer(L);
+    } else if (was_alive && !is_alive(thread)) {
+      session.traceback().note_failure(L, thread, lua_gettop(L));
+    }
     return -1;
   }
   if (lua_checkstack(L, results + 1) == 0) {

@@ -17,6 +17,7 @@ int set_up(lua_State* L) {
   set_session(L, static_cast<Session*>(lua_touserdata(L, 1)));
   luaL_openlibs(L);
   FunctionNames::attach(L);
+  Traceback::attach(L);
   install_coroutines(L);
   install_os_functions(L);
   Session::of(L).streams().install(L);
@@ -26,7 +27,7 @@ int set_up(lua_State* L) {
 
 /// The message handler: runs where the error was raised, before the stack is unwound.
 int note_where(lua_State* L) {
-  Session::of(L).traceback().capture(L, 1);
+  Session::of(L).traceback().capture_error(L, 1, 1);
   return 1;
 }
 
@@ -73,7 +74,9 @@ void Session::end() noexcept {
 
 Outcome Session::run(std::string_view code, std::string_view name) {
   begin();
-  const CompiledCell cell = compile_cell(state(), code, "=" + std::string(name));
+  const std::string chunk_name = "=" + std::string(name);
+  sources_.keep(chunk_name, code);
+  const CompiledCell cell = compile_cell(state(), code, chunk_name);
   Outcome outcome;
   if (cell.status == CompiledCell::Status::compiled) {
     outcome = call(cell);
@@ -121,21 +124,16 @@ Outcome Session::values(const CompiledCell& cell) {
 
 /// The error value is on top.
 Outcome Session::failure() {
-  lua_State* L = state();
-  std::string message = std::string("(error object is a ") + luaL_typename(L, -1) + " value)";
+  ErrorText error;
   if (interrupts_.reason() == Interrupts::Reason::input_failed) {
-    message = interrupts_.input_failure();
+    error.evalue = interrupts_.input_failure();
   } else if (!interrupts_.stopping()) {
-    lua_pushcfunction(L, error_message);
-    lua_insert(L, -2);
-    if (lua_pcall(L, 1, 1, 0) == LUA_OK) message = text_at_top(L);
+    error = error_text(state(), -1);
   }
   if (interrupts_.reason() == Interrupts::Reason::exiting) return {};
-  const bool interrupted = interrupts_.reason() == Interrupts::Reason::interrupted;
-  std::string ename = interrupted ? "Interrupted" : "LuaError";
-  if (interrupted) message = "the user interrupted the kernel";
-  auto lines = traceback_.render(ename, message);
-  return failed(std::move(ename), std::move(message), std::move(lines));
+  if (interrupts_.reason() == Interrupts::Reason::interrupted) error = {"Interrupted", "the user interrupted the kernel"};
+  auto lines = traceback_.render(error.ename, error.evalue);
+  return failed(std::move(error.ename), std::move(error.evalue), std::move(lines));
 }
 
 }  // namespace lua_kernel

@@ -5,6 +5,7 @@
 #include "function_names.hpp"
 #include "interrupts.hpp"
 #include "jupyter_module.hpp"
+#include "source_texts.hpp"
 #include "standard_streams.hpp"
 #include "traceback.hpp"
 #include "values.hpp"
@@ -59,6 +60,7 @@ class Session {
   StandardStreams& streams() { return streams_; }
   JupyterModule& jupyter() { return jupyter_; }
   Traceback& traceback() { return traceback_; }
+  [[nodiscard]] const SourceTexts& sources() const { return sources_; }
   /// The functions that were there before the first cell.
   [[nodiscard]] const FunctionNames& builtins() const { return builtins_; }
   /// For compiling; the stack is empty between cells.
@@ -78,11 +80,12 @@ class Session {
   Outcome failure();
 
   Frontend& frontend_;
-  Traceback traceback_;
+  SourceTexts sources_;
+  FunctionNames builtins_;
+  Traceback traceback_{sources_, builtins_};
   Interrupts interrupts_;
   StandardStreams streams_;
   JupyterModule jupyter_;
-  FunctionNames builtins_;
   std::unique_ptr<lua_State, CloseState> state_;               // closed first: finalizers may still print
   std::shared_ptr<Session> reference_{this, [](Session*) {}};  // owns nothing
 };

@@ -94,6 +94,23 @@ std::size_t columns(std::string_view text) {
   return text.size() - static_cast<std::size_t>(std::count_if(text.begin(), text.end(), is_continuation));
 }
 
+std::string readable_line(std::string_view bytes) {
+  const std::size_t begin = std::min(bytes.find_first_not_of(" \t\r"), bytes.size());
+  const std::string_view line = bytes.substr(begin, bytes.find_last_not_of(" \t\r") + 1 - begin);
+  std::string text;
+  for (std::size_t at = 0; at < line.size();) {
+    const std::size_t length = character(line, at);
+    const bool is_tab = line[at] == '\t';
+    if (length == 0 || (static_cast<unsigned char>(line[at]) < 0x20 && !is_tab) || line[at] == '\x7f') {
+      text += replacement;
+    } else {
+      text += is_tab ? std::string_view(" ") : line.substr(at, length);
+    }
+    at += std::max(length, std::size_t{1});
+  }
+  return text;
+}
+
 std::string html_escaped(std::string_view text) {
   std::string html;
   html.reserve(text.size());

@@ -20,6 +20,9 @@ std::string more(std::size_t count);
 /// How many columns a terminal would need, near enough: its characters.
 std::size_t columns(std::string_view text);
 
+/// A line of source code without its indentation; what is no character, or none to be seen, becomes U+FFFD.
+std::string readable_line(std::string_view bytes);
+
 /// For the inside of an HTML element; control characters become U+FFFD.
 std::string html_escaped(std::string_view text);
 

@@ -33,27 +33,33 @@ std::string address_of(lua_State* L, int index) {
   return "0x" + std::string(digits.begin(), written.ptr);
 }
 
-/// A lua_CFunction for a value that has a metatable: returns its __tostring text and its __name, each or nil.
-int ask_metatable(lua_State* L) {
-  if (luaL_getmetafield(L, 1, "__name") == LUA_TNIL) lua_pushnil(L);
-  if (lua_type(L, -1) != LUA_TSTRING) {
-    lua_pop(L, 1);
-    lua_pushnil(L);
-  }
-  if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) {
-    lua_pushnil(L);
-    return 2;
-  }
-  lua_pushvalue(L, 1);
-  lua_call(L, 1, 1);
-  if (lua_isstring(L, -1) == 0) return luaL_error(L, "'__tostring' returned a %s value", luaL_typename(L, -1));
-  lua_tolstring(L, -1, nullptr);
-  return 2;
-}
+/// Questions to a value that has a metatable: its __name, whether it has a __tostring, the text of that; or nothing.
+int find_name(lua_State* L) { return luaL_getmetafield(L, 1, "__name") == LUA_TSTRING ? 1 : 0; }
 
 int find_tostring(lua_State* L) {
   lua_pushboolean(L, luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL ? 1 : 0);
   return 1;
+}
+
+int call_tostring(lua_State* L) {
+  if (luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL) return 0;
+  lua_pushvalue(L, 1);
+  lua_call(L, 1, 1);
+  if (lua_isstring(L, -1) == 0) return luaL_error(L, "'__tostring' returned a %s value", luaL_typename(L, -1));
+  lua_tolstring(L, -1, nullptr);
+  return 1;
+}
+
+enum class Answer { none, given, failed };
+
+/// Asks one of them, protected. The answer, or the error, is on top then.
+Answer ask_metatable(lua_State* L, int index, lua_CFunction question) {
+  if (lua_checkstack(L, stack_for_one_value) == 0 || lua_getmetatable(L, index) == 0) return Answer::none;
+  lua_pop(L, 1);
+  lua_pushcfunction(L, question);
+  lua_pushvalue(L, index);
+  if (lua_pcall(L, 1, 1, 0) != LUA_OK) return Answer::failed;
+  return lua_isnil(L, -1) ? Answer::none : Answer::given;
 }
 
 const char* status_of(lua_State* L, lua_State* thread) {
@@ -271,20 +277,17 @@ std::string ValueReader::key_text(int index) {
 ValueReader::OwnText ValueReader::own_text(int index) {
   OwnText own;
   const StackGuard guard(L_);
-  if (lua_getmetatable(L_, index) == 0) return own;
-  lua_pop(L_, 1);
-  lua_pushcfunction(L_, ask_metatable);
-  lua_pushvalue(L_, index);
-  const bool well = lua_pcall(L_, 1, 2, 0) == LUA_OK;
+  const Answer answer = limits_.asks_tostring ? ask_metatable(L_, index, call_tostring) : Answer::none;
   if (stopping()) return own;
-  if (!well) {
+  if (answer == Answer::given) {
+    own.text = string_at(L_, -1);
+  } else if (answer == Answer::failed) {
     const std::string why = lua_type(L_, -1) == LUA_TSTRING ? shortened(string_at(L_, -1), limits_.text_bytes)
                                                             : std::string("a ") + luaL_typename(L_, -1) + " value";
     own.text = luaL_typename(L_, index) + (": " + address_of(L_, index)) + " (error in __tostring: " + why + ")";
-    return own;
+  } else {
+    own.name = shortened(metatable_name(L_, index), limits_.text_bytes);
   }
-  if (lua_type(L_, -2) == LUA_TSTRING) own.name = shortened(string_at(L_, -2), limits_.text_bytes);
-  if (lua_type(L_, -1) == LUA_TSTRING) own.text = string_at(L_, -1);
   return own;
 }
 
@@ -326,13 +329,15 @@ std::string ValueReader::name_of(const void* function) {
   return name != nullptr ? *name : std::string();
 }
 
+std::string metatable_name(lua_State* L, int index) {
+  const StackGuard guard(L);
+  const Answer answer = ask_metatable(L, lua_absindex(L, index), find_name);
+  return answer == Answer::given ? std::string(string_at(L, -1)) : std::string();
+}
+
 bool has_own_text(lua_State* L, int index) {
   const StackGuard guard(L);
-  index = lua_absindex(L, index);
-  if (lua_checkstack(L, stack_for_one_value) == 0 || lua_getmetatable(L, index) == 0) return false;
-  lua_pushcfunction(L, find_tostring);
-  lua_pushvalue(L, index);
-  return lua_pcall(L, 1, 1, 0) == LUA_OK && lua_toboolean(L, -1) != 0;
+  return ask_metatable(L, lua_absindex(L, index), find_tostring) == Answer::given && lua_toboolean(L, -1) != 0;
 }
 
 std::string number_text(lua_State* L, int index) {

@@ -22,6 +22,7 @@ struct ValueLimits {
   std::size_t text_bytes = 500;          ///< of a string, or of what __tostring returns, inside a table
   std::size_t whole_text_bytes = 20000;  ///< the same, where it is the whole value
   std::size_t columns = 80;              ///< a table that needs more gets a line for each entry
+  bool asks_tostring = true;             ///< the one thing that runs code of the user
 };
 
 /// A Lua value, read far enough to be shown: no Lua code runs, and none can change it, while it is laid out.
@@ -92,6 +93,8 @@ std::string layout(const ValueNode& node, std::size_t width);
 /// All of it on one line, whatever its length.
 std::string layout_line(const ValueNode& node);
 
+/// The __name in its metatable; empty when there is none.
+std::string metatable_name(lua_State* L, int index);
 /// Whether its metatable has a __tostring.
 bool has_own_text(lua_State* L, int index);
 

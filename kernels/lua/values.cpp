@@ -6,6 +6,7 @@
 #include "value_tree.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,14 +48,23 @@ Display display_of(lua_State* L, int first, int last) {
   return display;
 }
 
-int error_message(lua_State* L) {
-  const bool readable = lua_type(L, 1) != LUA_TTABLE && lua_type(L, 1) != LUA_TUSERDATA;
-  if (readable || luaL_getmetafield(L, 1, "__tostring") != LUA_TNIL) {
-    luaL_tolstring(L, 1, nullptr);
-  } else {
-    lua_pushfstring(L, "(error object is a %s value)", luaL_typename(L, 1));
+ErrorText error_text(lua_State* L, int index) {
+  ErrorText error;
+  if (lua_type(L, index) == LUA_TSTRING) {
+    std::size_t size = 0;
+    const char* message = lua_tolstring(L, index, &size);
+    error.evalue.assign(message, size);
+    return error;
   }
-  return 1;
+  ValueLimits limits;
+  limits.whole_text_bytes = std::numeric_limits<std::size_t>::max();
+  const auto node = ValueReader(L, limits).read(index);
+  if (std::string name = metatable_name(L, index); !name.empty()) {
+    if (node->kind == ValueNode::Kind::table) node->text.clear();
+    error.ename = shortened(name, limits.text_bytes);
+  }
+  error.evalue = layout(*node, limits.columns);
+  return error;
 }
 
 }  // namespace lua_kernel

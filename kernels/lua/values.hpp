@@ -5,6 +5,8 @@
 
 #include <lua.hpp>
 
+#include <string>
+
 namespace lua_kernel {
 
 /// What a notebook shows for a value.
@@ -20,7 +22,13 @@ struct Display {
 /// complete, and the caller has to stop too.
 Display display_of(lua_State* L, int first, int last);
 
-/// A lua_CFunction: turns an error value, of any type, into its message. Raises what __tostring raises.
-int error_message(lua_State* L);
+/// An error value of any type, in the protocol's words.
+struct ErrorText {
+  std::string ename = "LuaError";  ///< the __name of the value's metatable, where there is one
+  std::string evalue{};            ///< a string whole; other values as display_of shows them
+};
+
+/// Threads, errors: as display_of.
+ErrorText error_text(lua_State* L, int index);
 
 }  // namespace lua_kernel

@@ -85,14 +85,16 @@ INSTANTIATE_TEST_SUITE_P(
                     Cell{"local a = 1\nf(a.b.c)", "LuaError: [2]:2: attempt to index a number value (local 'a')"},
                     Cell{"error('at the caller', 2)", "LuaError: at the caller"},
                     Cell{"local function e() error('low', 2) end\ne()", "LuaError: [2]:2: low"},
-                    Cell{"error({})", "LuaError: (error object is a table value)"}, Cell{"error()", "LuaError: nil"},
+                    Cell{"error({})", "LuaError: {}"}, Cell{"error()", "LuaError: nil"},
                     Cell{"error(nil)", "LuaError: nil"}, Cell{"error(42)", "LuaError: 42"},
                     Cell{"error(true)", "LuaError: true"},
                     Cell{"error(setmetatable({}, {__tostring = function() return 'mine' end}))", "LuaError: mine"},
-                    Cell{"error(setmetatable({}, {__tostring = function() error('no') end}))",
-                         "LuaError: (error object is a table value)"},
-                    Cell{"error(setmetatable({}, {__tostring = function() return {} end}))",
-                         "LuaError: (error object is a table value)"},
+                    Cell{"error({code = 1, why = 'none'})", "LuaError: {code = 1, why = \"none\"}"},
+                    Cell{"error(setmetatable({code = 1}, {__name = 'Refused'}))", "Refused: {code = 1}"},
+                    Cell{"error(setmetatable({}, {__name = 'Refused', __tostring = function() return 'mine' end}))",
+                         "Refused: mine"},
+                    Cell{"error(setmetatable({}, {__name = 7}))", "LuaError: {}"},
+                    Cell{"error(print)", "LuaError: function: print (builtin)"},
                     Cell{"x = = 1", "SyntaxError: [2]:1: unexpected symbol near '='"},
                     Cell{"local x = 1\ny +", "SyntaxError: [2]:2: syntax error near '+'"},
                     Cell{"f(", "SyntaxError: [2]:1: unexpected symbol near <eof>"},
@@ -228,8 +230,7 @@ TEST(LuaCoroutines, BehaveAsLuasOwn) {
           "local w = coroutine.wrap(function() for i = 1, 3 do coroutine.yield(i) end end) return w(), w(), w(), w()"),
       "1\t2\t3");
   EXPECT_EQ(notebook.value("coroutine.wrap(function() error('oops') end)()"), "LuaError: [7]:1: [7]:1: oops");
-  EXPECT_EQ(notebook.value("coroutine.wrap(function() error({code = 1}) end)()"),
-            "LuaError: (error object is a table value)");
+  EXPECT_EQ(notebook.value("coroutine.wrap(function() error({code = 1}) end)()"), "LuaError: {code = 1}");
   EXPECT_EQ(
       notebook.value(
           "local closed local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() "
