@@ -7,6 +7,7 @@
 #include "mime_bundles.hpp"
 #include "options.hpp"
 #include "session.hpp"
+#include "text.hpp"
 
 #include <adrastea/errors.hpp>
 #include <adrastea/mime.hpp>
@@ -224,8 +225,9 @@ int json(lua_State* L) {
   const bool says_expanded = push_option(L, 2, "expanded");
   const bool expanded = lua_toboolean(L, 3) != 0;
   return show(L, [&] {
-    Display display = display_of(L, 1, 1);
-    display.data = {{"application/json", json_of(L, 1)}, {"text/plain", display.data.value("text/plain", "")}};
+    constexpr std::size_t plain_bytes = 20'000;
+    const Json value = json_of(L, 1);
+    Display display{.data = {{"application/json", value}, {"text/plain", shortened(value.dump(2), plain_bytes)}}};
     if (says_expanded) display.metadata["application/json"]["expanded"] = expanded;
     return display;
   });

@@ -218,6 +218,11 @@ TEST_F(LuaJupyter, MakesJsonOfEachKindOfValue) {
   EXPECT_EQ(json("{[3] = 'c', [1] = 'a', [2] = 'b'}"), Json({"a", "b", "c"}));
 }
 
+TEST_F(LuaJupyter, ShowsJsonAsTextTooButNotAllOfMuch) {
+  EXPECT_EQ(data("jupyter.json{a = jupyter.null}").at("text/plain"), "{\n  \"a\": null\n}");
+  EXPECT_LT(data("jupyter.json(('x'):rep(1000000))").at("text/plain").get<std::string>().size(), 21000U);
+}
+
 TEST_F(LuaJupyter, ReadsTablesRawForJson) {
   EXPECT_EQ(json("setmetatable({a = 1}, {__index = error, __pairs = error, __len = error})"), Json({{"a", 1}}));
 }
