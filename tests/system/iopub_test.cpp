@@ -81,6 +81,8 @@ TEST_F(Captured, UnflushedStdioBelongsToItsCell) {
 TEST_F(Captured, CharactersAreWholeHoweverTheyAreWritten) {
   EXPECT_EQ(client().run("fd1 \\xf0\\x9f\nfd1 \\x90\\x90").text("stdout"), "\xf0\x9f\x90\x90");
   EXPECT_EQ(client().run("out \\xf0\nout \\x9f\\x90\nout \\x90").text("stdout"), "\xf0\x9f\x90\x90");
+  EXPECT_EQ(client().run("fd1 \\xf0\\x9f\nout x\nfd1 \\x90\\x90").text("stdout"), "x\xf0\x9f\x90\x90")
+      << "nor does what is printed in between break a character";
   EXPECT_EQ(client().run("out a\\xffb\\xc3").text("stdout"),
             "a\xef\xbf\xbd"
             "b\xef\xbf\xbd");

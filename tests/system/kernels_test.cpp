@@ -28,6 +28,13 @@ TEST_P(Echo, EchoesOverEveryTransport) {
             "unknown");
 }
 
+TEST_F(SystemTest, EchosUserExpressionsShowNothingInTheCell) {
+  start({}, ADRASTEA_ECHO);
+  const Exchange cell = connect().run("shown", {.user_expressions = {{"e", "not shown"}}});
+  EXPECT_EQ(cell.shown(), (ShownList{{"stdout", "shown"}}));
+  EXPECT_EQ(cell.reply->content.at("user_expressions").at("e").at("status"), "ok");
+}
+
 class Lua : public TransportTest {};
 ADRASTEA_EVERY_TRANSPORT(Lua);
 

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -10,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <cstring>
 #include <fstream>
 
 namespace adrastea::testing {
@@ -106,6 +108,98 @@ TEST_F(Ends, AsJupyterClientDoesIt) {
   client().expect_idle(id);
   client().expect_reply(id, "error");
   expect_end();
+}
+
+TEST_F(Ends, WhileItIsFloodedOnControl) {
+  // 20 000 requests that wait on control, and nobody who reads the answers.
+  KernelClient deaf(kernel().connection());
+  for (int i = 0; i < 20'000; ++i) deaf.request(Channel::control, "kernel_info_request");
+  begin("spin");
+  kernel().signal(SIGTERM);
+  EXPECT_EQ(kernel().wait(Deadline(k_before_sigterm)).signal, 0);
+  deaf.forget_unasserted();
+  deaf.finish(KernelClient::Kernel::ended);
+  client().forget_unasserted();
+  kernel_ended();
+}
+
+TEST_F(Ends, WithAnAnswerForWhatWaits) {
+  const std::string gate = client().execute("input ready?", {.allow_stdin = true});
+  client().expect_input_request(gate, "ready?");
+  std::vector<std::string> waiting;
+  for (int i = 0; i < 10; ++i) waiting.push_back(client().execute("out must not run"));
+  const std::string other = client().request(Channel::shell, "is_complete_request", {{"code", "x"}});
+  // They are in the kernel before the shutdown_request: both go over local sockets, one after the other.
+  client().exchange(Channel::control, "kernel_info_request");
+  ask_for_shutdown(client());
+  EXPECT_EQ(client().collect(gate).status(), "error");
+  for (const std::string& id : waiting) EXPECT_EQ(client().collect(id).status(), "aborted");
+  EXPECT_EQ(client().collect(other).status(), "error");
+  expect_end();
+}
+
+TEST_F(Ends, OfAnySignalWithoutLeavingFiles) {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+  for (const int signal : {SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ, SIGPOLL, SIGTRAP}) {
+    SCOPED_TRACE(::sigabbrev_np(signal));
+    KernelProcess process(ADRASTEA_PROBE);
+    KernelClient watcher(process.connection());
+    expect_alive(watcher, "out alive", {{"stdout", "alive"}});
+    watcher.finish();
+    process.signal(signal);
+    EXPECT_EQ(process.wait(), (Ending{0, signal}));
+    EXPECT_TRUE(process.socket_files().empty());
+    EXPECT_NE(process.stderr_text().find(std::string("died of SIG") + ::sigabbrev_np(signal)), std::string::npos)
+        << process.stderr_text();
+  }
+}
+
+TEST_F(Ends, DuringTheStartWithoutLeavingFiles) {
+  using std::chrono::microseconds;
+  for (int round = 0; round < 90; ++round) {
+    KernelProcess process(ADRASTEA_PROBE);
+    // From before main() until it serves, in steps; no moment of it may leave anything.
+    const auto moment = std::chrono::steady_clock::now() + microseconds(round / 3 * 500);
+    while (std::chrono::steady_clock::now() < moment) {
+    }
+    const int signal = std::array{SIGTERM, SIGHUP, SIGINT}.at(static_cast<std::size_t>(round) % 3);
+    process.signal(signal);
+    if (signal == SIGINT) process.signal(SIGTERM);  // idle, it goes on after the first
+    process.wait();
+    EXPECT_TRUE(process.socket_files().empty()) << "round " << round;
+  }
+}
+
+TEST_F(Ends, NotOfAHangupUnderNohup) {
+  KernelProcess process("/bin/sh", {.command_prefix = {"-c", "trap '' HUP; exec " ADRASTEA_PROBE " \"$@\"", "sh"}});
+  KernelClient watcher(process.connection());
+  expect_alive(watcher, "out alive", {{"stdout", "alive"}});
+  process.signal(SIGHUP);
+  expect_alive(watcher, "out alive", {{"stdout", "alive"}});
+  watcher.finish();
+  ask_for_shutdown(watcher);
+  EXPECT_EQ(process.wait(), (Ending{0, 0}));
+}
+
+TEST_F(Ends, WithoutTouchingTheRestOfAPipeline) {
+  // In a session that is not its own, the kernel's process group is its launcher's and its neighbours'.
+  KernelProcess shell("/bin/sh", {.command_prefix = {"-c",
+                                                     "sleep 1000 & neighbour=$!; " ADRASTEA_PROBE
+                                                     " \"$@\"; kill -0 $neighbour && echo unharmed; kill $neighbour",
+                                                     "sh"}});
+  KernelClient watcher(shell.connection());
+  const std::string id = watcher.execute("spin");
+  watcher.expect_busy(id);
+  watcher.expect_execute_input(id, "spin");
+  watcher.exchange(Channel::control, "interrupt_request");
+  watcher.expect_error(id, "Interrupted");
+  watcher.expect_idle(id);
+  watcher.expect_reply(id, "error");
+  watcher.finish();
+  ask_for_shutdown(watcher);
+  shell.wait();
+  EXPECT_EQ(shell.stdout_text(), "unharmed\n") << shell.stderr_text();
 }
 
 TEST_F(Ends, WithTheStatusThatTheCodeAskedFor) {

@@ -72,7 +72,6 @@ TEST_F(ConnectionFileTest, ReadsEveryField) {
   EXPECT_EQ(info.key, "secret");
   EXPECT_EQ(info.signature_scheme, "hmac-sha512");
   EXPECT_EQ(info.kernel_name, "lua");
-  EXPECT_FALSE(file.own());
   EXPECT_EQ(file.path(), path_);
 }
 
@@ -189,8 +188,7 @@ TEST_F(ConnectionFileTest, MakesAnOwnFileAndRemovesIt) {
   {
     ConnectionFile file = ConnectionFile::create("echo");
     EXPECT_EQ(file.path(), runtime / ("kernel-" + std::to_string(::getpid()) + ".json"));
-    EXPECT_TRUE(file.own());
-    EXPECT_TRUE(std::filesystem::is_empty(runtime)) << "written by store() only";
+    EXPECT_NE(ConnectionFile::create("another before this one is written").path(), file.path());
     file.store();
     struct stat made {};
     ASSERT_EQ(::stat(runtime.c_str(), &made), 0);
@@ -250,7 +248,7 @@ class ConnectionWarnings : public ConnectionFileTest {
     write(content);
     std::filesystem::permissions(path_, mode);
     support::log::open(fd, support::log::Level::warning);
-    static_cast<void>(ConnectionFile::load(path_));
+    ConnectionFile::load(path_).warn();
     support::log::open(-1, support::log::Level::error);
     ::close(fd);
     return read_text(log);
@@ -271,6 +269,14 @@ TEST_F(ConnectionWarnings, NoKey) {
   json content = k_complete;
   content["key"] = "";
   EXPECT_THAT(warnings_of(content, k_private), HasSubstr("neither signed nor checked"));
+}
+
+TEST_F(ConnectionWarnings, NoneForThisMachineByAnyName) {
+  for (const char* ip : {"localhost", "127.0.0.2", "::1", "[::1]"}) {
+    json content = k_complete;
+    content["ip"] = ip;
+    EXPECT_THAT(warnings_of(content, k_private), IsEmpty()) << ip;
+  }
 }
 
 TEST_F(ConnectionWarnings, AWildcard) {

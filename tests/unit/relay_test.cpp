@@ -81,7 +81,7 @@ class RelayTest : public testing::Test {
   }
 
   MemoryPublisher socket_;
-  wire::Identity identity_;
+  std::shared_ptr<wire::Identity> identity_ = std::make_shared<wire::Identity>();
   Limits limits_;
   std::atomic<bool> give_up_{false};
   std::shared_ptr<Iopub> iopub_;
@@ -99,7 +99,7 @@ TEST_F(RelayTest, EverySubscriberGetsItsWelcomeFirstAndNobodyElses) {
   const auto welcome = socket_.received(second).front();
   EXPECT_EQ(welcome.content(), nlohmann::json({{"subscription", ""}}));
   EXPECT_EQ(welcome.parent(), nlohmann::json::object());
-  EXPECT_EQ(welcome.json(2).at("session"), identity_.session());
+  EXPECT_EQ(welcome.json(2).at("session"), identity_->session());
 }
 
 TEST_F(RelayTest, ASubscriberOfOneTopicGetsAWelcomeUnderItAndOnlyThatTopic) {

@@ -37,7 +37,7 @@ class ADRASTEA_EXPORT Host {
   /// Ends the kernel politely, as a shutdown_request does, once the current request has been answered.
   virtual void exit(int status = 0) = 0;
 
-  /// A line for the server's log; never shown in a notebook.
+  /// A line for the server's log, at level info (--log-level info shows it); never shown in a notebook.
   virtual void log(std::string_view line) = 0;
 };
 

@@ -44,6 +44,13 @@ struct Limits {
   /// then, and a marker says how many bytes. Statuses and results wait for it without end.
   std::chrono::milliseconds subscriber_patience{5000};
 
+  // --- requests ---
+
+  /// After an error with stop_on_error, an execute_request of the same client that arrives within this time, but was sent
+  /// before the error reply (by its header's date), is aborted like those that waited: it is a later cell of the same
+  /// "Run All". 0: only those that waited.
+  std::chrono::milliseconds stop_on_error_window{250};
+
   // --- life ---
 
   /// An input_request waits so long for a client that has not connected its stdin channel yet.

@@ -38,6 +38,9 @@ class ADRASTEA_EXPORT Output {
   /// clear_output: at once, or (wait) when the next output comes.
   void clear(bool wait = false);
 
+  /// An Output that shows nothing: for code that is run for its value only.
+  [[nodiscard]] Output muted() const;
+
  private:
   std::shared_ptr<server::OutputTarget> target_;
 };

@@ -115,7 +115,7 @@ class Kernel::Impl : public services::Life {
   transport::ConnectionFile file_;
   wire::Signer signer_;
   wire::ReplayHistory replays_;
-  wire::Identity identity_;
+  const std::shared_ptr<wire::Identity> identity_ = std::make_shared<wire::Identity>();
   server::Wakeup shell_wakeup_;
   server::Wakeup control_wakeup_;
   std::atomic<bool> stopping_{false};
@@ -172,12 +172,12 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
       shell_handler_(*interpreter_, common_, execution_, history_, comms_),
       control_handler_(common_),
       loop_(*sockets_->shell, request_server(*sockets_->shell, shell_handler_, server::RequestContext::Origin::shell),
-            interrupts_, shell_wakeup_, stopping_),
+            interrupts_, shell_wakeup_, stopping_, options_.limits.stop_on_error_window),
       stdin_({.socket = *sockets_->stdin_channel,
               .iopub = *iopub_,
               .signer = signer_.copy(),
               .history = replays_,
-              .identity = identity_,
+              .identity = *identity_,
               .limits = options_.limits,
               .wakeup = shell_wakeup_,
               .cancelled = [this] { return interrupted(); }}),
@@ -211,17 +211,21 @@ Kernel::Impl::~Impl() { finish(); }
 
 void Kernel::Impl::finish() {
   stopping_ = true;
+  loop_.abort_rest();
   control_.finish();
   if (control_thread_.joinable()) control_thread_.join();
   iopub_->stop();
   interpreter_->attach(nullptr);
   if (options_.handle_signals) end_children();
-  if (capture_) support::log::set_fd(STDERR_FILENO);
+  if (!capture_) return;
+  support::log::set_fd(STDERR_FILENO);
+  support::crash::set_fd(STDERR_FILENO);
 }
 
 std::unique_ptr<transport::Bound> Kernel::Impl::bind() {
   auto bound = transport::bind_all(file_.info(), options_.limits);
   file_.store();
+  file_.warn();
   return bound;
 }
 
@@ -230,7 +234,7 @@ std::unique_ptr<server::FdCapture> Kernel::Impl::start_capture() {
   if (!options_.capture_output) return nullptr;
   auto capture = std::make_unique<server::FdCapture>();
   support::log::set_fd(capture->original_stderr());
-  support::crash::install(capture->original_stderr(), options_.name);
+  support::crash::set_fd(capture->original_stderr());
   return capture;
 }
 
@@ -246,7 +250,7 @@ server::RequestServer Kernel::Impl::request_server(transport::Router& socket, se
                                 .iopub = *iopub_,
                                 .signer = signer_.copy(),
                                 .history = replays_,
-                                .identity = identity_,
+                                .identity = *identity_,
                                 .limits = options_.limits,
                                 .handler = handler,
                                 .origin = origin});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernel/command_line.hpp"
 #include "kernel/kernelspec.hpp"
+#include "support/crash.hpp"
 #include "support/executable.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
@@ -105,6 +106,7 @@ int serve(const Command& command, const InterpreterFactory& make_interpreter, co
   // The kernel captures descriptor 1: what follows is for the terminal, not for a notebook.
   support::UniqueFd terminal(command.connection_file.empty() ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1);
   hold_signals_back();
+  support::crash::install(STDERR_FILENO, spec.name);
   Kernel kernel(make_interpreter, std::move(options));
   if (terminal) {
     const std::string text = "To connect another client to this kernel, use:\n    --existing " +

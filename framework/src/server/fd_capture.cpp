@@ -4,13 +4,10 @@
 #include <adrastea/errors.hpp>
 
 #include <fcntl.h>
-#include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <climits>
 #include <cstdio>
 #include <cstring>
 
@@ -40,6 +37,7 @@ FdCapture::FdCapture() {
     if (!pipe.original) fail("dup");
     if (::dup2(pipe.write_end.get(), number_of(stream)) < 0) fail("dup2");
   }
+  log_copy_ = support::SharedWriter(original_stderr());
   // As on a terminal: a line is out when it ends, so printf and fprintf(stderr) keep their order.
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
 }
@@ -59,7 +57,7 @@ std::string FdCapture::read(Stream stream) {
   std::string bytes(static_cast<std::size_t>(waiting), '\0');
   const ssize_t count = ::read(fd, bytes.data(), bytes.size());
   bytes.resize(count > 0 ? static_cast<std::size_t>(count) : 0);
-  copy_to_log(bytes);
+  static_cast<void>(log_copy_.write(bytes));
   return bytes;
 }
 
@@ -67,18 +65,6 @@ void FdCapture::flush_stdio() noexcept {
   // Not fflush(nullptr): it would also flush files of the user's, and seek in those opened for reading.
   std::fflush(stdout);
   std::fflush(stderr);
-}
-
-void FdCapture::copy_to_log(std::string_view bytes) const noexcept {
-  while (!bytes.empty()) {
-    pollfd ready{.fd = original_stderr(), .events = POLLOUT, .revents = 0};
-    // POLLERR: a pipe without a reader, and writing would raise SIGPIPE.
-    if (::poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return;
-    // A pipe that is ready takes PIPE_BUF bytes without blocking.
-    const ssize_t count = ::write(original_stderr(), bytes.data(), std::min<std::size_t>(bytes.size(), PIPE_BUF));
-    if (count <= 0) return;
-    bytes.remove_prefix(static_cast<std::size_t>(count));
-  }
 }
 
 }  // namespace adrastea::server

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "server/request_context.hpp"
+#include "support/shared_writer.hpp"
 #include "support/unique_fd.hpp"
 
 #include <array>
@@ -42,9 +43,9 @@ class FdCapture {
     support::UniqueFd original;
   };
   [[nodiscard]] const Pipe& pipe(Stream stream) const noexcept { return pipes_[static_cast<std::size_t>(stream)]; }
-  void copy_to_log(std::string_view bytes) const noexcept;
 
   std::array<Pipe, 2> pipes_;
+  support::SharedWriter log_copy_;
 };
 
 }  // namespace adrastea::server

@@ -41,16 +41,16 @@ void write_all(int fd, std::string_view bytes) {
 }  // namespace
 
 Iopub::Iopub(Parts parts)
-    : identity_(parts.identity),
+    : identity_(std::move(parts.identity)),
       limits_(parts.limits),
       capture_(parts.capture),
-      give_up_(std::move(parts.give_up)),
-      outbox_(identity_, limits_, capture_),
+      outbox_(*identity_, limits_, capture_),
       socket_(&parts.socket),
       signer_(std::move(parts.signer)),
       subscribers_(parts.socket, limits_,
                    {.welcome = [this](const std::string& topic) { return welcome(topic); },
                     .marker = [this](const Context& context, std::size_t bytes) { return marker(context, bytes); }}),
+      give_up_(std::move(parts.give_up)),
       last_text_((Clock::now() - limits_.stream_delay).time_since_epoch().count()) {}
 
 Iopub::~Iopub() { stop(); }
@@ -61,6 +61,8 @@ void Iopub::start() {
 
 void Iopub::stop() {
   if (stopping_.exchange(true)) return;
+  // Whoever waits for room sees stopping_ before it asks give_up_ again.
+  { const std::lock_guard asking(room_mutex_); }
   wakeup_.signal();
   if (thread_.joinable()) thread_.join();
   const std::lock_guard lock(relay_mutex_);
@@ -138,7 +140,7 @@ Publication Iopub::make(const Context& context, std::string_view msg_type, std::
                         Buffers buffers) {
   Publication made;
   made.context = context;
-  made.header = identity_.next_header(msg_type);
+  made.header = identity_->next_header(msg_type);
   made.topic = msg_type;
   made.content = std::move(content);
   made.metadata = std::move(metadata);

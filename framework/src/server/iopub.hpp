@@ -34,13 +34,14 @@ namespace adrastea::server {
 /// Threads: any for publishing and flush(); start(), stop() and the destructor: the owner.
 /// Errors: publishing never throws (but for lack of memory) and never fails; after stop(), and in a forked child, it does
 ///   nothing, except that text written in a forked child goes to the captured descriptors, and so to the parent.
-/// Lifetime: Outputs share it and may outlive the kernel; the socket and the capture must live until stop() returns.
+/// Lifetime: Outputs share it and may outlive the kernel, and publish while it stops; the socket, the capture and what
+///   give_up looks at must live until stop() returns.
 class Iopub {
  public:
   struct Parts {
     transport::Publisher& socket;
     wire::Signer signer;
-    wire::Identity& identity;
+    std::shared_ptr<wire::Identity> identity;
     const Limits& limits;
     FdCapture* capture;             ///< null: nothing is captured
     std::function<bool()> give_up;  ///< true: who waits for a slow subscriber stops waiting; any thread
@@ -93,10 +94,9 @@ class Iopub {
   [[nodiscard]] Delivery marker(const Context& context, std::size_t dropped_bytes);
 
   using Clock = std::chrono::steady_clock;
-  wire::Identity& identity_;
+  const std::shared_ptr<wire::Identity> identity_;
   const Limits limits_;
   FdCapture* const capture_;
-  const std::function<bool()> give_up_;
   const Context no_request_ = std::make_shared<RequestContext>();
   Outbox outbox_;
   Wakeup wakeup_;
@@ -107,7 +107,8 @@ class Iopub {
   transport::Publisher* socket_;        // guarded by relay_mutex_; null once stopped
   wire::Signer signer_;                 // guarded by relay_mutex_
   Subscribers subscribers_;             // guarded by relay_mutex_
-  std::mutex room_mutex_;               // only for waiting on room_
+  std::mutex room_mutex_;               // for waiting on room_
+  std::function<bool()> give_up_;       // guarded by room_mutex_; not called once stopped
   std::condition_variable room_;        // saturated_ or pending_ may have ended
   std::atomic<bool> saturated_{false};  // written under relay_mutex_
   std::atomic<bool> pending_{false};    // written under relay_mutex_

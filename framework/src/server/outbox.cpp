@@ -15,7 +15,7 @@ Outbox::Outbox(wire::Identity& identity, const Limits& limits, FdCapture* captur
 void Outbox::add_text(const Context& context, Stream stream, std::string_view text) {
   const std::lock_guard lock(mutex_);
   collect_locked();
-  add_text_locked(context, stream, text);
+  add_text_locked(context, context->tails, stream, text);
 }
 
 void Outbox::add(Publication publication) {
@@ -69,13 +69,13 @@ void Outbox::collect_locked() {
   if (capture_ == nullptr) return;
   for (const Stream stream : {Stream::out, Stream::err}) {
     const std::string bytes = capture_->read(stream);
-    if (!bytes.empty()) add_text_locked(latest_, stream, bytes);
+    if (!bytes.empty()) add_text_locked(latest_, latest_->captured_tails, stream, bytes);
   }
 }
 
-void Outbox::add_text_locked(const Context& context, Stream stream, std::string_view text) {
+void Outbox::add_text_locked(const Context& context, RequestContext::Tails& tails, Stream stream, std::string_view text) {
   if (context->silent || text.empty()) return;
-  std::string& tail = context->tails[static_cast<std::size_t>(stream)];
+  std::string& tail = tails[static_cast<std::size_t>(stream)];
   if (tail.empty()) {
     const std::size_t kept = utf8::incomplete_tail(text);
     append_locked(context, stream, text.substr(0, text.size() - kept));
@@ -125,9 +125,11 @@ void Outbox::start_text_locked(const Context& context, Stream stream) {
 }
 
 void Outbox::complete_text_locked(const Context& context) {
-  for (const Stream stream : {Stream::out, Stream::err}) {
-    const std::string half = std::exchange(context->tails[static_cast<std::size_t>(stream)], {});
-    if (!half.empty()) append_locked(context, stream, utf8::sanitized(half));
+  for (RequestContext::Tails* tails : {&context->captured_tails, &context->tails}) {
+    for (const Stream stream : {Stream::out, Stream::err}) {
+      const std::string half = std::exchange((*tails)[static_cast<std::size_t>(stream)], {});
+      if (!half.empty()) append_locked(context, stream, utf8::sanitized(half));
+    }
   }
 }
 

@@ -41,7 +41,7 @@ class Outbox {
   void add(Publication publication);
   /// Adds `busy`; captured bytes belong to this request from here on.
   void add_busy(const Context& context, Publication busy);
-  /// Ends what is incomplete: half characters of this request's streams become U+FFFD.
+  /// Ends what is incomplete: half characters of this request become U+FFFD.
   void complete_text(const Context& context);
   /// Only what the captured pipes hold.
   void collect();
@@ -57,7 +57,7 @@ class Outbox {
 
  private:
   void collect_locked();
-  void add_text_locked(const Context& context, Stream stream, std::string_view text);
+  void add_text_locked(const Context& context, RequestContext::Tails& tails, Stream stream, std::string_view text);
   void append_locked(const Context& context, Stream stream, std::string_view valid_text);
   void complete_text_locked(const Context& context);
   [[nodiscard]] bool continues_last_locked(const Context& context, Stream stream) const;

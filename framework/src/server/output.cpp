@@ -57,4 +57,11 @@ void Output::clear(bool wait) {
   target_->iopub->publish_from_user_code(target_->context, "clear_output", {{"wait", wait}});
 }
 
+Output Output::muted() const {
+  auto context = std::make_shared<server::RequestContext>(*target_->context);
+  context->silent = true;
+  return Output(std::make_shared<server::OutputTarget>(
+      server::OutputTarget{target_->iopub, std::move(context), target_->max_json_depth}));
+}
+
 }  // namespace adrastea

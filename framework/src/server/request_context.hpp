@@ -19,7 +19,7 @@ enum class Stream { out, err };
 ///
 /// It is passed along, never looked up: the interpreter keeps a stack of them, a thread that publishes keeps its own. A
 /// message's parent is therefore fixed when the message is made.
-/// Threads: immutable once serving began, but for `tails`.
+/// Threads: immutable once serving began, but for the tails.
 struct RequestContext {
   enum class Origin { none, shell, control };
   Origin origin = Origin::none;
@@ -29,8 +29,11 @@ struct RequestContext {
   bool silent = false;  ///< an execute_request that must not be seen on IOPub but for its status
   bool allow_stdin = false;
 
-  /// Bytes of a character whose rest has not been written yet, per stream. Guarded by Outbox's mutex.
-  std::array<std::string, 2> tails;
+  /// Bytes of a character whose rest has not come yet, per stream: of what was written through Output, and of what was
+  /// captured, which may come in between. Guarded by Outbox's mutex.
+  using Tails = std::array<std::string, 2>;
+  Tails tails;
+  Tails captured_tails;
 };
 
 using Context = std::shared_ptr<RequestContext>;

@@ -36,7 +36,7 @@ class Handler {
   virtual void prepare(RequestContext& context, const wire::Message& request) noexcept = 0;
   /// Nothing: no reply is due (comm messages, unknown types). May throw anything: the reply then is an error.
   virtual std::optional<Reply> handle(const Context& context, const wire::Message& request) = 0;
-  /// The reply to an execute_request that is not run because one before it failed.
+  /// The reply to a request that is not run: an execute_request because one before it failed, any because the kernel ends.
   virtual Reply aborted(const wire::Message& request) = 0;
 };
 

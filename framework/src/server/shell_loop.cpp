@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/shell_loop.hpp"
 
+#include "support/ids.hpp"
+
 #include <poll.h>
 
 #include <array>
@@ -8,9 +10,21 @@
 
 namespace adrastea::server {
 
+namespace {
+
+// A client that never stops sending must not keep an error reply, or the kernel's end, for ever.
+constexpr std::size_t k_most_aborted = 65536;
+
+}  // namespace
+
 ShellLoop::ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
-                     const std::atomic<bool>& stopping)
-    : socket_(socket), server_(std::move(server)), interrupts_(interrupts), wakeup_(wakeup), stopping_(stopping) {}
+                     const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_window)
+    : socket_(socket),
+      server_(std::move(server)),
+      interrupts_(interrupts),
+      wakeup_(wakeup),
+      stopping_(stopping),
+      stop_on_error_window_(stop_on_error_window) {}
 
 void ShellLoop::wait() {
   if (stopping_ || !pending_.empty() || socket_.readable()) return;
@@ -27,7 +41,8 @@ bool ShellLoop::step() {
       if (socket_.readable()) continue;
       return true;
     }
-    if (to_abort_ > 0 && request->header.msg_type == "execute_request")
+    const bool aborts = to_abort_ > 0 || sent_before_error(*request);
+    if (aborts && request->header.msg_type == "execute_request")
       server_.serve_aborted(*request);
     else
       serve(*request);
@@ -48,22 +63,40 @@ void ShellLoop::serve(const wire::Message& request) {
   stack_.push_back(context);
   {
     const Interrupts::Scope interruptible(interrupts_);
-    server_.serve(context, request, [this] { abort_waiting(); });
+    server_.serve(context, request, [&] { abort_waiting(*context); });
   }
   stack_.pop_back();
   latest_ = context;
 }
 
-void ShellLoop::abort_waiting() {
-  // Bounded: a client that never stops sending must not keep the error reply for ever.
-  constexpr std::size_t most = 65536;
-  while (pending_.size() < most) {
+void ShellLoop::abort_rest() {
+  for (std::size_t count = 0; count < k_most_aborted; ++count) {
+    const auto request = next();
+    if (!request) return;
+    if (request->header.msg_type.ends_with("_request")) server_.serve_aborted(*request);
+  }
+}
+
+void ShellLoop::abort_waiting(const RequestContext& failed) {
+  while (pending_.size() < k_most_aborted) {
     auto request = server_.receive();
     if (!request) break;
     pending_.push_back(std::move(*request));
   }
   // step() takes the present request off this number too.
   to_abort_ = pending_.size() + 1;
+  failure_.reset();
+  if (const auto sent = support::parse_iso_time(failed.header.date))
+    failure_ = {.session = failed.header.session,
+                .sent = *sent,
+                .answered = std::chrono::system_clock::now(),
+                .window_end = Clock::now() + stop_on_error_window_};
+}
+
+bool ShellLoop::sent_before_error(const wire::Message& request) const {
+  if (!failure_ || request.header.session != failure_->session || Clock::now() >= failure_->window_end) return false;
+  const auto sent = support::parse_iso_time(request.header.date);
+  return sent && *sent >= failure_->sent && *sent <= failure_->answered;
 }
 
 }  // namespace adrastea::server

@@ -6,8 +6,11 @@
 #include "server/wakeup.hpp"
 
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace adrastea::server {
@@ -18,12 +21,14 @@ namespace adrastea::server {
 class ShellLoop {
  public:
   ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
-            const std::atomic<bool>& stopping);
+            const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_window);
 
   /// Blocks until a request waits, or the wakeup is signalled.
   void wait();
   /// Serves what waits. False once the kernel is stopping.
   bool step();
+  /// The kernel ends: what waits is answered, since nobody will run it.
+  void abort_rest();
 
   /// The request that runs now, or the latest one; before the first, one that has no header.
   [[nodiscard]] const Context& current() const noexcept { return stack_.empty() ? latest_ : stack_.back(); }
@@ -32,7 +37,18 @@ class ShellLoop {
  private:
   [[nodiscard]] std::optional<wire::Message> next();
   void serve(const wire::Message& request);
-  void abort_waiting();
+  void abort_waiting(const RequestContext& failed);
+  [[nodiscard]] bool sent_before_error(const wire::Message& request) const;
+
+  using Clock = std::chrono::steady_clock;
+  using Date = std::chrono::system_clock::time_point;
+  /// The latest error that aborted the queue, for requests that were on their way then.
+  struct Failure {
+    std::string session;
+    Date sent;      ///< the failed request, by its client's clock
+    Date answered;  ///< by ours
+    Clock::time_point window_end;
+  };
 
   transport::Router& socket_;
   RequestServer server_;
@@ -43,6 +59,8 @@ class ShellLoop {
   Context latest_ = std::make_shared<RequestContext>();
   std::deque<wire::Message> pending_;  ///< taken from the socket when an error aborted the queue
   std::size_t to_abort_ = 0;           ///< how many of pending_ were sent before that error was known
+  const std::chrono::milliseconds stop_on_error_window_;
+  std::optional<Failure> failure_;
 };
 
 }  // namespace adrastea::server

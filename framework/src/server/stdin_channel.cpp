@@ -52,6 +52,7 @@ std::string StdinChannel::send_request(const Context& context, std::string_view 
     if (parts_.cancelled()) throw Interrupted();
     if (std::chrono::steady_clock::now() >= give_up)
       throw InputUnavailable("the client that sent this request has no stdin channel connected");
+    discard_stale();  // what others send meanwhile must not keep wait() from waiting
     wait(10);
   }
   return header.msg_id;

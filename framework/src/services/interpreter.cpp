@@ -16,7 +16,7 @@ MimeBundle Interpreter::evaluate(const std::string& expression) {
   request.code = expression;
   request.silent = true;
   request.store_history = false;
-  Output out = host().output();
+  Output out = host().output().muted();
   const ExecuteResult value = execute(request, out);
   if (value.status == ExecuteResult::Status::error) throw ExecutionError(value.ename, value.evalue, value.traceback);
   return value.data;

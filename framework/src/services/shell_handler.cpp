@@ -81,7 +81,9 @@ std::optional<server::Reply> ShellHandler::handle(const server::Context& context
   return std::nullopt;
 }
 
-server::Reply ShellHandler::aborted(const wire::Message& /*request*/) {
+server::Reply ShellHandler::aborted(const wire::Message& request) {
+  if (request.header.msg_type != "execute_request")  // only execute_reply knows the status "aborted"
+    return {.content = server::error_content("Aborted", "the kernel ended before it came to this request")};
   return {.content = {{"status", "aborted"}, {"execution_count", execution_.count()}}, .metadata = {{"status", "aborted"}}};
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/atomic_file.hpp"
 
+#include "support/exit_cleanup.hpp"
 #include "support/ids.hpp"
 #include "support/printable.hpp"
 #include "support/unique_fd.hpp"
@@ -22,17 +23,14 @@ namespace {
   throw std::system_error(cause, std::generic_category(), std::string("cannot ") + step + " " + printable(path.native()));
 }
 
-/// A new file beside its target, removed unless it was renamed.
+/// A new file beside its target, removed unless it was renamed: by a signal that ends the process, too, for it may hold a
+/// key.
 class Temporary {
  public:
   explicit Temporary(std::filesystem::path path) : path_(std::move(path)) {
     fd_ = UniqueFd(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
     if (!fd_) fail("create", path_);
-  }
-  Temporary(const Temporary&) = delete;
-  Temporary& operator=(const Temporary&) = delete;
-  ~Temporary() {
-    if (!renamed_) ::unlink(path_.c_str());
+    file_ = ExitFile(path_, ExitFile::Only::this_inode);
   }
 
   void fill(std::string_view content, mode_t mode) {
@@ -55,13 +53,12 @@ class Temporary {
 
   void rename_to(const std::filesystem::path& target) {
     if (::rename(path_.c_str(), target.c_str()) != 0) fail("replace", target);
-    renamed_ = true;
   }
 
  private:
   std::filesystem::path path_;
   UniqueFd fd_;
-  bool renamed_ = false;
+  ExitFile file_;  // finds nothing at its path once it was renamed
 };
 
 }  // namespace

@@ -39,19 +39,14 @@ Words msg_id_words;
 std::atomic<int> banner_fd{-1};
 alignas(16) std::array<std::byte, std::size_t{64} << 10> handler_stack;
 
-const char* name_of(int signal) {
-  switch (signal) {
-    case SIGSEGV:
-      return "SIGSEGV";
-    case SIGBUS:
-      return "SIGBUS";
-    case SIGFPE:
-      return "SIGFPE";
-    case SIGILL:
-      return "SIGILL";
-    default:
-      return "SIGABRT";
-  }
+/// All whose default ends the process, but for those that a kernel handles otherwise (SIGINT, SIGTERM, SIGHUP, SIGPIPE) and
+/// those that nobody can (SIGKILL).
+constexpr std::array k_fatal{SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT, SIGTRAP, SIGSYS,    SIGQUIT, SIGUSR1,
+                             SIGUSR2, SIGALRM, SIGPOLL, SIGPROF, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPWR,  SIGSTKFLT};
+
+std::string_view name_of(int signal) {
+  const char* const name = ::sigabbrev_np(signal);
+  return name != nullptr ? name : "an unknown signal";
 }
 
 void say(std::string_view words) { [[maybe_unused]] const auto written = ::write(banner_fd, words.data(), words.size()); }
@@ -59,9 +54,9 @@ void say(std::string_view words) { [[maybe_unused]] const auto written = ::write
 void handle(int signal) {
   if (!fork_guard::in_forked_child()) {
     for (const std::string_view words :
-         {std::string_view("\n[adrastea] the kernel "), kernel_name_words.get(), std::string_view(" crashed with "),
-          std::string_view(name_of(signal)), std::string_view(" while it served "), msg_type_words.get(),
-          std::string_view(" "), msg_id_words.get(), std::string_view("\n")})
+         {std::string_view("\n[adrastea] the kernel "), kernel_name_words.get(), std::string_view(" died of SIG"),
+          name_of(signal), std::string_view(" while it served "), msg_type_words.get(), std::string_view(" "),
+          msg_id_words.get(), std::string_view("\n")})
       say(words);
     ExitFile::unlink_all();
   }
@@ -83,8 +78,14 @@ void install(int fd, std::string_view kernel_name) noexcept {
   action.sa_handler = &handle;
   action.sa_flags = static_cast<int>(SA_ONSTACK | SA_RESETHAND);
   sigemptyset(&action.sa_mask);
-  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::sigaction(signal, &action, nullptr);
+  for (const int signal : k_fatal) {
+    struct sigaction now {};
+    const bool is_default = ::sigaction(signal, nullptr, &now) == 0 && now.sa_handler == SIG_DFL;
+    if (is_default) ::sigaction(signal, &action, nullptr);
+  }
 }
+
+void set_fd(int fd) noexcept { banner_fd = fd; }
 
 void set_activity(std::string_view msg_type, std::string_view msg_id) noexcept {
   msg_type_words.set(msg_type);

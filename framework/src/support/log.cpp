@@ -3,12 +3,11 @@
 
 #include "support/line_budget.hpp"
 #include "support/printable.hpp"
+#include "support/shared_writer.hpp"
 #include "support/utf8.hpp"
 
-#include <poll.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/base_sink.h>
-#include <unistd.h>
 #include <climits>
 #include <memory>
 #include <mutex>
@@ -32,17 +31,14 @@ spdlog::level::level_enum native(Level level) noexcept {
   return spdlog::level::err;
 }
 
-/// Writes a line to a descriptor at once or not at all. The descriptor is shared with the server and other kernels, so it
-/// cannot be made non-blocking (that is a property of the open file, theirs too). poll() says POLLOUT for a pipe that
-/// takes PIPE_BUF bytes without waiting, hence no line is longer. Only another process that fills the pipe between the two
-/// calls could still make us wait.
+/// Writes a line at once or not at all; no line is longer than what a pipe takes whole.
 class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
  public:
   DescriptorSink() { set_pattern_("[adrastea] %H:%M:%S.%e %l: %v"); }
 
   void write_to(int fd) {
     const std::lock_guard lock(mutex_);
-    fd_ = fd;
+    writer_ = SharedWriter(fd);
     budget_ = {};
   }
 
@@ -69,13 +65,10 @@ class DescriptorSink final : public spdlog::sinks::base_sink<std::mutex> {
       line.resize(utf8::cut_before({line.data(), line.size()}, PIPE_BUF - k_cut.size()));
       line.append(k_cut.data(), k_cut.data() + k_cut.size());
     }
-    pollfd ready{fd_, POLLOUT, 0};
-    // POLLERR is a pipe without a reader: writing to it would raise SIGPIPE.
-    if (fd_ < 0 || ::poll(&ready, 1, 0) != 1 || ready.revents != POLLOUT) return false;
-    return ::write(fd_, line.data(), line.size()) == static_cast<ssize_t>(line.size());
+    return writer_.write({line.data(), line.size()}) == line.size();
   }
 
-  int fd_ = -1;
+  SharedWriter writer_;
   LineBudget budget_;
 };
 

@@ -39,20 +39,18 @@ fs::path find_file(const fs::path& name) {
                      " nor as " + support::printable(there.native()));
 }
 
-void warn_about_readers(const struct stat& status, const fs::path& path) {
-  if ((status.st_mode & 0077U) != 0) {
-    support::log::warning(describe(path) + ": other users may open it (its mode is not 0600), and it holds the key");
-  }
-  if (status.st_uid != ::geteuid()) {
-    support::log::warning(describe(path) + ": belongs to user " + std::to_string(status.st_uid));
-  }
+/// Who else may read the key; nothing, as it should be: nobody.
+std::string readers(const struct stat& status) {
+  if ((status.st_mode & 0077U) != 0) return "other users may open it (its mode is not 0600), and it holds the key";
+  if (status.st_uid != ::geteuid()) return "belongs to user " + std::to_string(status.st_uid);
+  return {};
 }
 
-std::string read_file(const fs::path& path) {
+/// `status` tells whose file it is.
+std::string read_file(const fs::path& path, struct stat& status) {
   // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
   const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd) throw StartupError(describe(path) + ": cannot open it: " + cause_of(errno));
-  struct stat status {};
   if (::fstat(fd.get(), &status) != 0) throw StartupError(describe(path) + ": " + cause_of(errno));
   if (S_ISDIR(status.st_mode)) throw StartupError(describe(path) + ": is a directory");
   if (!S_ISREG(status.st_mode)) throw StartupError(describe(path) + ": is no regular file");
@@ -73,7 +71,6 @@ std::string read_file(const fs::path& path) {
     throw StartupError(describe(path) + ": is larger than " + std::to_string(k_max_file_bytes) + " bytes");
   }
   text.resize(filled);
-  warn_about_readers(status, path);
   return text;
 }
 
@@ -82,12 +79,16 @@ std::string default_ip(const std::string& transport, fs::path file) {
   return transport == "ipc" ? file.replace_extension().native() + "-ipc" : "127.0.0.1";
 }
 
-fs::path free_name(const fs::path& directory) {
-  // One process may hold several kernels; and another machine's process that shares this directory may have our pid.
+/// A new file of ours, still empty. Two kernels that start in one process, or on two machines that share this directory,
+/// never get the same one.
+fs::path reserve_name(const fs::path& directory) {
   const std::string stem = "kernel-" + std::to_string(::getpid());
-  fs::path path = directory / (stem + ".json");
-  for (int n = 2; fs::exists(fs::symlink_status(path)); ++n) path = directory / (stem + "-" + std::to_string(n) + ".json");
-  return path;
+  for (int n = 1;; ++n) {
+    fs::path path = directory / (n == 1 ? stem + ".json" : stem + "-" + std::to_string(n) + ".json");
+    const support::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+    if (fd) return path;
+    if (errno != EEXIST) throw std::system_error(errno, std::generic_category(), "cannot make a file in it");
+  }
 }
 
 }  // namespace
@@ -96,7 +97,9 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   ConnectionFile file;
   file.path_ = find_file(name);
   const std::string where = describe(file.path_);
-  file.loaded_ = parse_connection_json(read_file(file.path_), where);
+  struct stat status {};
+  file.loaded_ = parse_connection_json(read_file(file.path_, status), where);
+  file.readers_ = readers(status);
   file.info_ = read_connection_json(file.loaded_, where);
   file.stored_ = file.info_;
   if (file.info_.ip.empty()) file.info_.ip = default_ip(file.info_.transport, file.path_);
@@ -113,10 +116,10 @@ ConnectionFile ConnectionFile::create(const std::string& kernel_name) {
       throw std::system_error(errno, std::generic_category(), "cannot make it");
     }
     ConnectionFile file;
-    file.path_ = free_name(fs::absolute(directory));
+    file.path_ = reserve_name(fs::absolute(directory));
+    file.removal_ = support::ExitFile(file.path_, support::ExitFile::Only::any_file_there);
     file.info_.key = support::random_hex(32);
     file.info_.kernel_name = kernel_name;
-    file.own_ = true;
     return file;
   } catch (const std::system_error& error) {
     throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what());
@@ -127,12 +130,16 @@ ConnectionFile::ConnectionFile(ConnectionFile&&) noexcept = default;
 ConnectionFile& ConnectionFile::operator=(ConnectionFile&&) noexcept = default;
 ConnectionFile::~ConnectionFile() = default;
 
+void ConnectionFile::warn() const {
+  if (!readers_.empty()) support::log::warning(describe(path_) + ": " + readers_);
+  if (const auto exposed = exposure(info_)) support::log::warning(describe(path_) + ": " + *exposed);
+}
+
 void ConnectionFile::store() {
   if (stored_ == info_) return;
   nlohmann::json merged = loaded_;
   write_connection_json(info_, merged);
   try {
-    if (own_ && !stored_) removal_ = support::ExitFile(path_, support::ExitFile::Only::any_file_there);
     support::replace_file(path_, merged.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   } catch (const std::system_error& error) {
     throw StartupError(describe(path_) + ": " + error.what());

@@ -42,7 +42,8 @@ class ConnectionFile {
  public:
   /// A relative name is looked for in the working directory, then in Jupyter's runtime directory. Never hangs on a FIFO.
   static ConnectionFile load(const std::filesystem::path& name);
-  /// kernel-<pid>.json in the runtime directory (made 0700 when missing), random key, every port 0. Written by store().
+  /// kernel-<pid>.json in the runtime directory (made 0700 when missing), random key, every port 0. The file is
+  /// empty until store().
   static ConnectionFile create(const std::string& kernel_name);
   ConnectionFile(ConnectionFile&&) noexcept;
   ConnectionFile& operator=(ConnectionFile&&) noexcept;
@@ -51,11 +52,13 @@ class ConnectionFile {
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   [[nodiscard]] ConnectionInfo& info() noexcept { return info_; }
   [[nodiscard]] const ConnectionInfo& info() const noexcept { return info_; }
-  [[nodiscard]] bool own() const noexcept { return own_; }
 
   /// Writes info() into the file, atomically and with mode 0600, keeping every key it does not know; when that would change
   /// nothing, the file is not touched.
   void store();
+  /// Logs what of the file and its settings lets others listen or meddle. Once the kernel has started: one that fails says
+  /// why, and nothing else.
+  void warn() const;
 
  private:
   ConnectionFile() = default;
@@ -63,8 +66,8 @@ class ConnectionFile {
   ConnectionInfo info_;
   nlohmann::json loaded_ = nlohmann::json::object();
   std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet
-  support::ExitFile removal_;             // set for an own file that exists
-  bool own_ = false;
+  support::ExitFile removal_;             // set for an own file
+  std::string readers_;                   // whom the loaded file lets read the key, if anybody
 };
 
 /// $JUPYTER_RUNTIME_DIR, else runtime/ in Jupyter's data directory.

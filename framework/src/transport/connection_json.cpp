@@ -100,12 +100,16 @@ void refuse_what_is_not_supported(const json& object, const std::string& where) 
   }
 }
 
-bool is_loopback(const std::string& ip) {
+bool is_loopback(std::string ip) {
+  if (ip == "localhost") return true;
+  if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
   in_addr four{};
   if (::inet_pton(AF_INET, ip.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24U) == 127;
   in6_addr six{};
   return ::inet_pton(AF_INET6, ip.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
+
+bool is_local(const ConnectionInfo& info) { return info.transport == "ipc" || is_loopback(info.ip); }
 
 }  // namespace
 
@@ -162,15 +166,14 @@ void write_connection_json(const ConnectionInfo& info, json& object) {
 }
 
 void require_safe(const ConnectionInfo& info, const std::string& where) {
-  const bool local = info.transport == "ipc" || is_loopback(info.ip);
-  if (info.key.empty()) {
-    if (!local)
-      refuse(where, "key is empty, so anybody who reaches ip " + info.ip + " could run code; set a key, or use 127.0.0.1");
-    support::log::warning(where + ": key is empty; messages are neither signed nor checked");
-  } else if (!local) {
-    support::log::warning(where + ": ip " + info.ip +
-                          " can be reached from other machines, and messages are not encrypted");
-  }
+  if (info.key.empty() && !is_local(info))
+    refuse(where, "key is empty, so anybody who reaches ip " + info.ip + " could run code; set a key, or use 127.0.0.1");
+}
+
+std::optional<std::string> exposure(const ConnectionInfo& info) {
+  if (info.key.empty()) return "key is empty; messages are neither signed nor checked";
+  if (!is_local(info)) return "ip " + info.ip + " can be reached from other machines, and messages are not encrypted";
+  return std::nullopt;
 }
 
 }  // namespace adrastea::transport

@@ -3,6 +3,7 @@
 
 #include "transport/connection_info.hpp"
 
+#include <optional>
 #include <string>
 
 namespace adrastea::transport {
@@ -21,5 +22,8 @@ void write_connection_json(const ConnectionInfo& info, nlohmann::json& json);
 
 /// Throws when these settings would let strangers run code: no key, yet reachable from other machines.
 void require_safe(const ConnectionInfo& info, const std::string& where);
+
+/// What lets others listen or meddle although it is allowed.
+[[nodiscard]] std::optional<std::string> exposure(const ConnectionInfo& info);
 
 }  // namespace adrastea::transport
