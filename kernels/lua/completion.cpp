@@ -6,6 +6,7 @@
 #include "raw_access.hpp"
 #include "scope.hpp"
 #include "signature.hpp"
+#include "stack_guard.hpp"
 #include "standard_library.hpp"
 #include "static_value.hpp"
 #include "text.hpp"
@@ -200,7 +201,7 @@ class Completer {
     if (base.kind == Kind::table) {
       constructor_fields_ = evaluator_.fields_of(base.tokens);
       for (const auto& field : constructor_fields_) {
-        const StackMark mark(L_);
+        const StackGuard guard(L_);
         const bool function = evaluator_.evaluate(field.value).kind == Kind::function;
         if (function || !only_functions) matches.add(field.name, Match::Origin::definition);
       }
@@ -295,7 +296,7 @@ class Completer {
   bool is_module() {
     if (!modules_) {
       modules_.emplace();
-      const StackMark mark(L_);
+      const StackGuard guard(L_);
       push_loaded_modules(L_);
       visit_fields(L_, -1, max_keys, [&](std::string_view) {
         modules_->push_back(lua_topointer(L_, -1));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lua_interpreter.hpp"
 
-#include "chunk.hpp"
 #include "compat.hpp"
-#include "lexer.hpp"
+#include "completeness.hpp"
+#include "completion.hpp"
+#include "help_query.hpp"
+#include "inspection.hpp"
 
 #include <exception>
 
@@ -42,12 +44,26 @@ void LuaInterpreter::start() { session_ = std::make_unique<Session>(frontend_); 
 void LuaInterpreter::shutdown(bool) { session_.reset(); }
 
 adrastea::ExecuteResult LuaInterpreter::execute(const adrastea::ExecuteRequest& request, adrastea::Output& out) {
+  if (const auto query = parse_help_query(request.code)) return show_help(*query, request.silent, out);
   frontend_.set_output(out);
   Outcome outcome = session_->run(request.code, "[" + std::to_string(request.execution_count) + "]");
   if (outcome.failed) {
     return adrastea::error(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
   }
   return adrastea::result(std::move(outcome.display.data), std::move(outcome.display.metadata));
+}
+
+/// In the pager, where IPython shows it too. A name of which nothing is known is no error of the cell.
+adrastea::ExecuteResult LuaInterpreter::show_help(const HelpQuery& query, bool silent, adrastea::Output& out) {
+  const std::string name(query.name);
+  auto help = lua_kernel::inspect(*session_, {.code = name, .cursor = name.size(), .detail_level = query.detail_level});
+  adrastea::ExecuteResult result;
+  if (!help.found) {
+    out.write_stderr("Nothing is known about '" + name + "'.\n");
+  } else if (!silent) {
+    result.payload.push_back(adrastea::page(std::move(help.data)));
+  }
+  return result;
 }
 
 adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
@@ -60,22 +76,16 @@ adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
   return std::move(outcome.display.data);
 }
 
+adrastea::CompleteResult LuaInterpreter::complete(const adrastea::CompleteRequest& request) {
+  return lua_kernel::complete(session_->state(), request);
+}
+
+adrastea::InspectResult LuaInterpreter::inspect(const adrastea::InspectRequest& request) {
+  return lua_kernel::inspect(*session_, request);
+}
+
 adrastea::IsCompleteResult LuaInterpreter::is_complete(const std::string& code) {
-  // With the newline that a console would add: it cuts off a string that is only open on its line.
-  const std::string text = code + "\n";
-  lua_State* L = session_->state();
-  const CompiledCell cell = compile_cell(L, text, "=code");
-  using Status = adrastea::IsCompleteResult::Status;
-  if (cell.status == CompiledCell::Status::compiled) {
-    lua_pop(L, 1);
-    return {.status = Status::complete, .indent = {}};
-  }
-  if (cell.status == CompiledCell::Status::invalid) return {.status = Status::invalid, .indent = {}};
-  constexpr std::size_t indent_width = 2;
-  const TokenList list = tokenize(text);
-  const bool inside_text = !list.tokens.empty() && list.tokens.back().kind == TokenKind::unfinished;
-  const std::size_t depth = list.open > 0 && !inside_text ? static_cast<std::size_t>(list.open) : 0;
-  return {.status = Status::incomplete, .indent = std::string(indent_width * depth, ' ')};
+  return lua_kernel::is_complete(session_->state(), code);
 }
 
 void LuaInterpreter::interrupt() noexcept {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "frontend.hpp"
+#include "help_query.hpp"
 #include "session.hpp"
 
 #include <adrastea/interpreter.hpp>
@@ -22,6 +23,8 @@ class LuaInterpreter : public adrastea::Interpreter {
   void shutdown(bool restart) override;
   adrastea::ExecuteResult execute(const adrastea::ExecuteRequest& request, adrastea::Output& out) override;
   adrastea::MimeBundle evaluate(const std::string& expression) override;
+  adrastea::CompleteResult complete(const adrastea::CompleteRequest& request) override;
+  adrastea::InspectResult inspect(const adrastea::InspectRequest& request) override;
   adrastea::IsCompleteResult is_complete(const std::string& code) override;
   void interrupt() noexcept override;
 
@@ -46,6 +49,8 @@ class LuaInterpreter : public adrastea::Interpreter {
     const LuaInterpreter& owner_;
     std::optional<adrastea::Output> output_;
   };
+
+  adrastea::ExecuteResult show_help(const HelpQuery& query, bool silent, adrastea::Output& out);
 
   HostFrontend frontend_;
   std::unique_ptr<Session> session_;  // from start() to shutdown()

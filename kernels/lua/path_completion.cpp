@@ -2,6 +2,7 @@
 #include "path_completion.hpp"
 
 #include "raw_access.hpp"
+#include "stack_guard.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -121,7 +122,7 @@ std::vector<std::string> complete_path(std::string_view path) {
 }
 
 std::vector<std::string> complete_module(lua_State* L, std::string_view name) {
-  const StackMark mark(L);
+  const StackGuard guard(L);
   ModuleSearch search(name);
   if (name.find('\0') != std::string_view::npos) return {};
   const auto add_key = [&](std::string_view key) {

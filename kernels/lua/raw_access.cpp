@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "raw_access.hpp"
 
+#include "stack_guard.hpp"
+
 #include <new>
 
 namespace lua_kernel {
@@ -100,7 +102,7 @@ void push_loaded_modules(lua_State* L) {
 void push_globals(lua_State* L) { lua_pushglobaltable(L); }
 
 void visit_fields(lua_State* L, int object, std::size_t limit, const FieldVisitor& visit) {
-  const StackMark mark(L);
+  const StackGuard guard(L);
   lua_pushvalue(L, object);
   for (int step = 0; step < max_index_chain; ++step) {
     if (lua_type(L, -1) == LUA_TTABLE) {

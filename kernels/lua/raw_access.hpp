@@ -34,19 +34,6 @@ class Looking {
   int hook_count_;
 };
 
-/// Puts the stack back to its height, inside of a Looking.
-class StackMark {
- public:
-  explicit StackMark(lua_State* L) : L_(L), top_(lua_gettop(L)) {}
-  ~StackMark() { lua_settop(L_, top_); }
-  StackMark(const StackMark&) = delete;
-  StackMark& operator=(const StackMark&) = delete;
-
- private:
-  lua_State* L_;
-  int top_;
-};
-
 void push_string(lua_State* L, std::string_view text);
 
 /// Valid as long as the string at `index` is somewhere in Lua; empty where it is no string.

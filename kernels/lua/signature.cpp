@@ -2,6 +2,7 @@
 #include "signature.hpp"
 
 #include "raw_access.hpp"
+#include "stack_guard.hpp"
 
 #include <algorithm>
 
@@ -27,7 +28,7 @@ std::string signature_of(lua_State* L, int index, const StandardValues& standard
     const StandardEntry* entry = standard.find(L, index);
     return entry != nullptr ? std::string(entry->signature) : std::string();
   }
-  const StackMark mark(L);
+  const StackGuard guard(L);
   std::string signature;
   lua_pushvalue(L, index);
   constexpr int most_parameters = 255;

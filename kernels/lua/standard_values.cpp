@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "raw_access.hpp"
+#include "stack_guard.hpp"
 #include "standard_library.hpp"
 
 #include <algorithm>
@@ -35,9 +36,9 @@ const StandardEntry* standard_entry(std::string_view name) {
 }
 
 StandardValues::StandardValues(lua_State* L) {
-  const StackMark mark(L);
+  const StackGuard guard(L);
   for (const StandardEntry& entry : standard_library()) {
-    const StackMark entry_mark(L);
+    const StackGuard entry_guard(L);
     const std::size_t separator = entry.name.find_first_of(".:");
     const bool global = separator == std::string_view::npos;
     push_library(L, global ? "_G" : entry.name.substr(0, separator));

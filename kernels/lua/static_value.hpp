@@ -37,7 +37,13 @@ class StaticEvaluator {
     return evaluate(expression, scope_.variables.size(), 0);
   }
 
-  /// The same for the field of a value; that is popped when it was pushed.
+  /// The same for a global variable, which the code may define,
+  StaticValue global(std::string_view name) {
+    steps_ = max_steps;
+    return global(name, scope_.variables.size(), 0);
+  }
+
+  /// and for the field of a value; that is popped when it was pushed.
   StaticValue field(const StaticValue& object, TokenRange object_expression, std::string_view name) {
     steps_ = max_steps;
     return field(object, object_expression, name, scope_.variables.size(), 0);
