@@ -38,9 +38,22 @@ class TestLua(Polite, jupyter_kernel_test.KernelTests):
         {"code": "return 6 * 7", "result": "42"},
         {"code": "('x'):rep(3)", "result": '"xxx"'},
     ]
-    complete_code_samples = ["print('x')", "x = 1", "for i = 1, 3 do print(i) end", "return 1", "1 + 1"]
-    incomplete_code_samples = ["for i = 1, 3 do", "function f(", "print('x'", "x =", "s = [[a"]
-    invalid_code_samples = ["for for", "x = = 1", "end"]
+    completion_samples = [
+        {"text": "pri", "matches": ["print"]},
+        {"text": "string.g", "matches": ["gmatch", "gsub"]},
+        {"text": "('x'):re", "matches": ["rep", "reverse"]},
+        {"text": "local alpha, alps = 1, 2\nal", "matches": ["alpha", "alps"]},
+        {"text": "local s = require 'mat", "matches": ["math"]},
+        {"text": "whi", "matches": ["while"]},
+        {"text": "nothing_like_it", "matches": []},
+    ]
+    code_display_data = [{"code": "require('jupyter').html('<b>bold</b>')", "mime": "text/html"}]
+    code_clear_output = "require('jupyter').clear_output()"
+    code_inspect_sample = "string.rep"
+    code_page_something = "?string.rep"
+    complete_code_samples = ["print('x')", "x = 1", "for i = 1, 3 do print(i) end", "return 1", "1 + 1", "[[a\nb]]", "print?"]
+    incomplete_code_samples = ["for i = 1, 3 do", "function f(", "print('x'", "x =", "s = [[a", "--[[ a", "x = 'a\\"]
+    invalid_code_samples = ["for for", "x = = 1", "end", "'abc", "goto nowhere", "?"]
     code_history_pattern = "6 ?*7"
     supported_history_operations = ("tail", "range", "search")
 
