@@ -8,6 +8,8 @@ namespace {
 
 /// Of variables that start with variables; definitions can lead in circles.
 constexpr int max_depth = 20;
+/// Tokens of a path that is looked up among the definitions, once for each of its fields.
+constexpr std::size_t max_path = 100;
 
 using Kind = StaticValue::Kind;
 
@@ -144,6 +146,7 @@ StaticValue StaticEvaluator::field(const StaticValue& object, TokenRange object_
       if (candidate.name == name) return evaluate(candidate.value, visible, depth);
     }
   }
+  if (object_expression.end - object_expression.begin > max_path) return {};
   const std::string path = path_of(object_expression);
   return path.empty() ? StaticValue() : defined(path + "." + std::string(name), visible, depth);
 }
