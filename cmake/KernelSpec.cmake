@@ -33,8 +33,9 @@ function(adrastea_kernelspec target name)
   # DESTDIR is no part of where the program will be found, so it is not in argv; file(INSTALL) adds it by itself.
   install(
     CODE "include(\"${PROJECT_SOURCE_DIR}/cmake/KernelSpec.cmake\")
+          get_filename_component(prefix \"\${CMAKE_INSTALL_PREFIX}\" ABSOLUTE)
           set(program \"${CMAKE_INSTALL_BINDIR}/${target}\")
-          cmake_path(ABSOLUTE_PATH program BASE_DIRECTORY \"\${CMAKE_INSTALL_PREFIX}\" NORMALIZE)
+          cmake_path(ABSOLUTE_PATH program BASE_DIRECTORY \"\${prefix}\" NORMALIZE)
           set(rendered \"${PROJECT_BINARY_DIR}/install-kernelspec/${name}/kernel.json\")
           adrastea_render_kernelspec(\"${source}/kernel.json\" \"${header}\" \"\${program}\" \"\${rendered}\")
           file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${destination}\" TYPE FILE FILES \"\${rendered}\")")

@@ -134,7 +134,7 @@ void copy_logos(const fs::path& from, const fs::path& to, std::set<std::string>&
 }
 
 const char* environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before other threads exist
+  const char* value = std::getenv(name);  // before other threads exist
   return value != nullptr && *value != '\0' ? value : nullptr;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 /// Jupyter takes an empty variable for an unset one.
 std::filesystem::path from_environment(const char* name) {
-  const char* value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): before the kernel has threads
+  const char* value = std::getenv(name);  // before the kernel has threads
   return value == nullptr ? "" : value;
 }
 
