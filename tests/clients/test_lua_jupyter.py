@@ -61,6 +61,11 @@ def test_silent_cells_show_nothing(client):
     assert run(client, "jupyter.html 'x'", silent=True).outputs == []
 
 
+def test_the_module_can_be_asked_about(client):
+    [payload] = run(client, "?jupyter.html").reply["content"]["payload"]
+    assert payload["data"]["text/plain"].startswith("jupyter.html(text [, options])")
+
+
 def test_prompts(client):
     msg_id = client.execute("return jupyter.input('Name? '), jupyter.password('Key: ')", allow_stdin=True)
     for prompt, password, answer in (("Name? ", False, "Ada"), ("Key: ", True, "pass")):

@@ -204,9 +204,12 @@ TEST_F(LuaJupyter, GivesImagesASize) {
 TEST_F(LuaJupyter, MakesJsonOfEachKindOfValue) {
   EXPECT_EQ(json("nil"), Json(nullptr));
   EXPECT_EQ(json("true"), Json(true));
-  EXPECT_EQ(json("math.mininteger"), Json(INT64_MIN));
+  EXPECT_EQ(json("-2^53"), Json(-9007199254740992));
   EXPECT_EQ(json("1.5"), Json(1.5));
+#if LUA_VERSION_NUM >= 503  // before, all numbers are floating-point
+  EXPECT_EQ(json("math.mininteger"), Json(INT64_MIN));
   EXPECT_TRUE(json("1.0").is_number_float());
+#endif
   EXPECT_EQ(json("'ä\\0b'"), Json(std::string("ä\0b", 4)));
   EXPECT_EQ(json("{}"), Json::object());
   EXPECT_EQ(json("jupyter.array{}"), Json::array());
@@ -477,7 +480,7 @@ TEST_F(LuaJupyter, ShowsTheErrorOfAHandlerAndTellsTheFramework) {
   auto& comms = notebook.frontend.fake_comms;
   EXPECT_THROW(comms.send_by_client(*comms.open_comms.at("comm1"), {}), adrastea::ExecutionError);
   EXPECT_THAT(notebook.frontend.err, HasSubstr("[2]:1"));
-  EXPECT_THAT(notebook.frontend.err, HasSubstr("attempt to index a nil value (local 't')"));
+  EXPECT_THAT(notebook.frontend.err, HasSubstr("a nil value"));
   EXPECT_EQ(value("1"), "1");
 }
 
