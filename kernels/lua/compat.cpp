@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "compat.hpp"
 
+#include <cmath>
 #include <csignal>
-#include <cstring>
 
 #if LUA_VERSION_NUM < 504
 
@@ -24,7 +24,7 @@ int adrastea_lua_isinteger(lua_State* L, int index) {
   constexpr lua_Number exact = 9007199254740992;  // 2^53
   if (lua_type(L, index) != LUA_TNUMBER) return 0;
   const lua_Number number = lua_tonumber(L, index);
-  if (!(number >= -exact && number <= exact)) return 0;
+  if (!(number >= -exact && number <= exact) || (number == 0 && std::signbit(number))) return 0;
   return static_cast<lua_Number>(static_cast<long long>(number)) == number ? 1 : 0;
 }
 

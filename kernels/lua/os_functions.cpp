@@ -28,12 +28,18 @@ int os_execute(lua_State* L) {
   const int error = errno;
   if (session.frontend().interrupted()) session.interrupts().request(Interrupts::Reason::interrupted);
   if (session.interrupts().stopping()) return session.interrupts().raise(L);
+#ifdef LUAJIT_VERSION_NUM  // as in Lua 5.1: what system(3) returns
+  lua_pushinteger(L, command != nullptr ? status : status == 0 ? 1 : 0);
+  static_cast<void>(error);
+  return 1;
+#else
   if (command == nullptr) {
     lua_pushboolean(L, status == 0 ? 1 : 0);
     return 1;
   }
   errno = error;
   return luaL_execresult(L, status);
+#endif
 }
 
 }  // namespace

@@ -36,16 +36,15 @@ INSTANTIATE_TEST_SUITE_P(Expressions, LuaCell,
                                          Cell{"1, 'a', 2.5", "1\t\"a\"\t2.5"}, Cell{"nil", "nil"}, Cell{"undefined", "nil"},
                                          Cell{"nil, nil", "nil\tnil"}, Cell{"t.missing", "nil"}, Cell{"(nothing())", "nil"},
                                          Cell{"f() and 1", "nil"}, Cell{"x -- comment", "5"}, Cell{"--[[ a\n b]] x", "5"},
-                                         Cell{"", ""}, Cell{"-- only", ""}, Cell{";", ""}, Cell{"\n\n", ""},
-                                         Cell{"t.n\n- 2", "5"}, Cell{"'a' .. 1", "\"a1\""}));
+                                         Cell{"", ""}, Cell{"-- only", ""}, Cell{"\n\n", ""}, Cell{"t.n\n- 2", "5"},
+                                         Cell{"'a' .. 1", "\"a1\""}));
 
 INSTANTIATE_TEST_SUITE_P(Calls, LuaCell,
                          testing::Values(Cell{"f(1, nil)", "1\tnil"}, Cell{"f()", ""}, Cell{"f(nil)", ""},
                                          Cell{"f(nil, nil)", ""}, Cell{"nothing()", ""}, Cell{"f'text'", "\"text\""},
                                          Cell{"local y = 1 f(y)", "1"}, Cell{"local y = 1\nnothing()", ""},
-                                         Cell{"f(nil, 'why')", "nil\t\"why\""}, Cell{"f\n(g)", "3"}, Cell{"y = f\n(g)", ""},
-                                         Cell{"y = f\n(g) y", "3"}, Cell{"f(f)(f)(4)", "4"}, Cell{"f(1)\nf(2)", "2"},
-                                         Cell{"('x'):rep(3)", "\"xxx\""}));
+                                         Cell{"f(nil, 'why')", "nil\t\"why\""}, Cell{"f(f)(f)(4)", "4"},
+                                         Cell{"f(1)\nf(2)", "2"}, Cell{"('x'):rep(3)", "\"xxx\""}));
 
 INSTANTIATE_TEST_SUITE_P(
     AfterStatements, LuaCell,
@@ -55,10 +54,39 @@ INSTANTIATE_TEST_SUITE_P(
                     Cell{"function h() return 1 end\nh() + 1", "2"}, Cell{"local y = {}\n{1, #y} == nil", "false"},
                     Cell{"y = 1\n-x", ""}, Cell{"y = 1; -x", "-5"}, Cell{"local y\n-x", "-5"},
                     Cell{"local y\n'text'", "\"text\""}, Cell{"do end -x", "-5"}, Cell{"local h = function() end (x)", "5"},
-                    Cell{"::here:: x", "5"}, Cell{"goto there ::there:: x", "5"}, Cell{"local y <const> = 2 y", "2"},
+                    Cell{"::here:: x", "5"}, Cell{"goto there ::there:: x", "5"},
                     Cell{"y = 2\nfunction(a) return a end == nil", "false"}, Cell{"f(1)\n- x", "-4"},
                     Cell{"y = 3\nf(1)\n- x", "-4"}, Cell{"y = 3\nf'1'\n- x", "-4"}, Cell{"local y = 1 undefined", "nil"},
                     Cell{"y = 3; x;", "5"}, Cell{"y = 3\n...", ""}));
+
+#ifdef LUAJIT_VERSION_NUM  // the grammar of 5.1
+INSTANTIATE_TEST_SUITE_P(LuaJit, LuaCell,
+                         testing::Values(Cell{";", "SyntaxError: [2]:1: unexpected symbol near ';'"},
+                                         Cell{"f\n(g)",
+                                              "SyntaxError: [2]:2: ambiguous syntax (function call x new "
+                                              "statement) near '('"},
+                                         Cell{"y = f\n(g)",
+                                              "SyntaxError: [2]:2: ambiguous syntax (function call x new "
+                                              "statement) near '('"},
+                                         Cell{"y = f --[[ ]]\n(g) y",
+                                              "SyntaxError: [2]:2: ambiguous syntax (function call x "
+                                              "new statement) near '('"},
+                                         Cell{"2^53 == 2^53 + 1", "true"}, Cell{"1LL + 1", "2LL"},
+                                         Cell{"bit.bor(1, 2), (jit.status())", "3\ttrue"},
+                                         Cell{"local ffi = require 'ffi' return ffi.new('int[3]')[1], ffi.sizeof('int')",
+                                              "0\t4"},
+                                         Cell{"setfenv(function() return v end, {v = 7})()", "7"}));
+#else
+INSTANTIATE_TEST_SUITE_P(SinceLua52, LuaCell,
+                         testing::Values(Cell{";", ""}, Cell{"f\n(g)", "3"}, Cell{"y = f\n(g)", ""},
+                                         Cell{"y = f --[[ ]]\n(g) y", "3"}));
+INSTANTIATE_TEST_SUITE_P(SinceLua53, LuaCell,
+                         testing::Values(Cell{"1 // 0.0", "inf"}, Cell{"math.mininteger", "-9223372036854775808"},
+                                         Cell{"1 << 62", "4611686018427387904"}));
+#endif
+#if LUA_VERSION_NUM >= 504
+INSTANTIATE_TEST_SUITE_P(SinceLua54, LuaCell, testing::Values(Cell{"local y <const> = 2 y", "2"}));
+#endif
 
 INSTANTIATE_TEST_SUITE_P(Returns, LuaCell,
                          testing::Values(Cell{"return 1, 2", "1\t2"}, Cell{"return", ""}, Cell{"return nil", "nil"},
@@ -73,37 +101,45 @@ INSTANTIATE_TEST_SUITE_P(Statements, LuaCell,
 INSTANTIATE_TEST_SUITE_P(Texts, LuaCell,
                          testing::Values(Cell{"'a\"b\\\\c\\n\\t\\0001'", R"("a\"b\\c\n\t\0001")"}, Cell{"'ä€😀'", "\"ä€😀\""},
                                          Cell{"'\\xff\\xc3'", R"("\255\195")"},
-                                         Cell{"'\\xed\\xa0\\x80'", R"("\237\160\128")"}, Cell{"1e15", "1e+15"},
-                                         Cell{"2^53", "9007199254740992.0"}, Cell{"1 // 0.0", "inf"},
-                                         Cell{"math.mininteger", "-9223372036854775808"},
+                                         Cell{"'\\xed\\xa0\\x80'", R"("\237\160\128")"},
+                                         Cell{"1e15", either("1e+15", "1000000000000000")},
+                                         Cell{"2^53", either("9007199254740992.0", "9007199254740992")},
+                                         Cell{"1 / 0", "inf"},
+
                                          Cell{"setmetatable({}, {__tostring = function() return 'T!' end})", "T!"},
                                          Cell{"setmetatable({}, {__name = 'Point'}) ~= nil", "true"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Errors, LuaCell,
-    testing::Values(Cell{"error('boom')", "LuaError: [2]:1: boom"}, Cell{"\n\nerror('boom')", "LuaError: [2]:3: boom"},
-                    Cell{"local a = 1\nf(a.b.c)", "LuaError: [2]:2: attempt to index a number value (local 'a')"},
-                    Cell{"error('at the caller', 2)", "LuaError: at the caller"},
-                    Cell{"local function e() error('low', 2) end\ne()", "LuaError: [2]:2: low"},
-                    Cell{"error({})", "LuaError: {}"}, Cell{"error()", "LuaError: nil"},
-                    Cell{"error(nil)", "LuaError: nil"}, Cell{"error(42)", "LuaError: 42"},
-                    Cell{"error(true)", "LuaError: true"},
-                    Cell{"error(setmetatable({}, {__tostring = function() return 'mine' end}))", "LuaError: mine"},
-                    Cell{"error({code = 1, why = 'none'})", "LuaError: {code = 1, why = \"none\"}"},
-                    Cell{"error(setmetatable({code = 1}, {__name = 'Refused'}))", "Refused: {code = 1}"},
-                    Cell{"error(setmetatable({}, {__name = 'Refused', __tostring = function() return 'mine' end}))",
-                         "Refused: mine"},
-                    Cell{"error(setmetatable({}, {__name = 7}))", "LuaError: {}"},
-                    Cell{"error(print)", "LuaError: function: print (builtin)"},
-                    Cell{"x = = 1", "SyntaxError: [2]:1: unexpected symbol near '='"},
-                    Cell{"local x = 1\ny +", "SyntaxError: [2]:2: syntax error near '+'"},
-                    Cell{"f(", "SyntaxError: [2]:1: unexpected symbol near <eof>"},
-                    Cell{"'abc", "SyntaxError: [2]:1: unfinished string near <eof>"},
-                    Cell{"goto nowhere", "SyntaxError: [2]:1: no visible label 'nowhere' for <goto> at line 1"},
-                    Cell{"\x1bLua", "SyntaxError: attempt to load a binary chunk (mode is 't')"},
-                    Cell{"string.rep('x', -1, 2, 3).y.z", "LuaError: [2]:1: attempt to index a nil value (field 'y')"},
-                    Cell{"string.rep()", "LuaError: [2]:1: bad argument #1 to 'rep' (string expected, got no value)"},
-                    Cell{"io.read('z')", "LuaError: [2]:1: bad argument #1 to 'read' (invalid format)"}));
+    testing::Values(
+        Cell{"error('boom')", "LuaError: [2]:1: boom"}, Cell{"\n\nerror('boom')", "LuaError: [2]:3: boom"},
+        Cell{"local a = 1\nf(a.b.c)", either("LuaError: [2]:2: attempt to index a number value (local 'a')",
+                                             "LuaError: [2]:2: attempt to index local 'a' (a number value)")},
+        Cell{"error('at the caller', 2)", "LuaError: at the caller"},
+        Cell{"local function e() error('low', 2) end\ne()", "LuaError: [2]:2: low"}, Cell{"error({})", "LuaError: {}"},
+        Cell{"error()", "LuaError: nil"}, Cell{"error(nil)", "LuaError: nil"},
+        Cell{"error(42)", either("LuaError: 42", "LuaError: [2]:1: 42")}, Cell{"error(true)", "LuaError: true"},
+        Cell{"error(setmetatable({}, {__tostring = function() return 'mine' end}))", "LuaError: mine"},
+        Cell{"error({code = 1, why = 'none'})", "LuaError: {code = 1, why = \"none\"}"},
+        Cell{"error(setmetatable({code = 1}, {__name = 'Refused'}))", "Refused: {code = 1}"},
+        Cell{"error(setmetatable({}, {__name = 'Refused', __tostring = function() return 'mine' end}))", "Refused: mine"},
+        Cell{"error(setmetatable({}, {__name = 7}))", "LuaError: {}"},
+        Cell{"error(print)", "LuaError: function: print (builtin)"},
+        Cell{"x = = 1", "SyntaxError: [2]:1: unexpected symbol near '='"},
+        Cell{"local x = 1\ny +",
+             either("SyntaxError: [2]:2: syntax error near '+'", "SyntaxError: [2]:2: '=' expected near '+'")},
+        Cell{"f(", either("SyntaxError: [2]:1: unexpected symbol near <eof>",
+                          "SyntaxError: [2]:1: unexpected symbol near '<eof>'")},
+        Cell{"'abc", either("SyntaxError: [2]:1: unfinished string near <eof>",
+                            "SyntaxError: [2]:1: unfinished string near '<eof>'")},
+        Cell{"goto nowhere", either("SyntaxError: [2]:1: no visible label 'nowhere' for <goto> at line 1",
+                                    "SyntaxError: [2]:1: undefined label 'nowhere'")},
+        Cell{"\x1bLua", either("SyntaxError: attempt to load a binary chunk (mode is 't')",
+                               "SyntaxError: attempt to load chunk with wrong mode")},
+        Cell{"string.rep('x', -1, 2, 3).y.z", either("LuaError: [2]:1: attempt to index a nil value (field 'y')",
+                                                     "LuaError: [2]:1: attempt to index field 'y' (a nil value)")},
+        Cell{"string.rep()", "LuaError: [2]:1: bad argument #1 to 'rep' (string expected, got no value)"},
+        Cell{"io.read('z')", "LuaError: [2]:1: bad argument #1 to 'read' (invalid format)"}));
 
 TEST(LuaSession, KeepsGlobalsAndForgetsLocals) {
   LuaNotebook notebook;
@@ -159,12 +195,19 @@ TEST_P(LuaAbuse, LeavesTheSessionAlive) {
   EXPECT_EQ(notebook.printed("print('alive')"), "alive\n");
 }
 
+// LuaJIT counts no C calls: the first is the end of the process in luajit(1) too; and it has no such numbers.
+#ifndef LUAJIT_VERSION_NUM
+INSTANTIATE_TEST_SUITE_P(
+    PucLimits, LuaAbuse,
+    testing::Values(Cell{"local function r() return (string.gsub('a', 'a', r)) end r()", "C stack overflow"},
+                    Cell{"string.rep('x', 1 << 62)", "LuaError"},
+                    Cell{"table.concat(setmetatable({}, {__len = function() return 1 << 62 end}))", "LuaError"}));
+#endif
+
 INSTANTIATE_TEST_SUITE_P(
     Limits, LuaAbuse,
-    testing::Values(Cell{"local function r() return (string.gsub('a', 'a', r)) end r()", "C stack overflow"},
-                    Cell{"string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')", "too complex"},
-                    Cell{"string.rep('x', 1 << 62)", "LuaError"},
-                    Cell{"table.concat(setmetatable({}, {__len = function() return 1 << 62 end}))", "LuaError"},
+    testing::Values(Cell{"string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')", "too complex"},
+
                     Cell{"setmetatable({}, {__gc = function() error('in gc') end}) collectgarbage()", ""},
                     Cell{"local t = setmetatable({}, {}) getmetatable(t).__index = t return t.x", "loop"},
                     Cell{"local function co() return coroutine.wrap(co)() end co()", "C stack overflow"},
@@ -173,8 +216,11 @@ INSTANTIATE_TEST_SUITE_P(
                     Cell{"debug.setmetatable(nil, {__tostring = 1}) error()", "LuaError"},
 
                     Cell{"_G._ENV = nil setmetatable(_G, {__index = error, __newindex = error})", ""},
-                    Cell{"local s = '' for i = 1, 5 do s = s .. ('('):rep(100) end load(s)", "overflow"},
-                    Cell{"return table.unpack({}, 1, 1e6)", "too many results"}));
+                    Cell{"local s = '' for i = 1, 5 do s = s .. ('('):rep(100) end load(s)",
+                         in_luajit                ? "too many syntax levels"
+                         : LUA_VERSION_NUM == 503 ? "too many C levels"
+                                                  : "overflow"},
+                    Cell{"return (table.unpack or unpack)({}, 1, 1e6)", "too many results"}));
 
 TEST(LuaSession, ReportsThatMemoryRanOut) {
   LuaNotebook notebook;
@@ -193,7 +239,8 @@ TEST(LuaSession, ReportsThatMemoryRanOut) {
   budget.allocate = lua_getallocf(L, &budget.data);
   lua_setallocf(L, &Budget::call, &budget);
   EXPECT_EQ(notebook.value("local s = 'x' while true do s = s .. s end"), "LuaError: not enough memory");
-  EXPECT_EQ(notebook.value("pcall(string.rep, 'x', 1 << 25)"), "false\t\"not enough memory\"");
+  EXPECT_EQ(notebook.value("pcall(string.rep, 'x', 2^25)"),
+            LUA_VERSION_NUM == 503 ? "false\t\"not enough memory for buffer allocation\"" : "false\t\"not enough memory\"");
   EXPECT_EQ(notebook.value("1 + 1"), "2");
   lua_setallocf(L, budget.allocate, budget.data);
 }
@@ -222,7 +269,8 @@ TEST(LuaCoroutines, BehaveAsLuasOwn) {
             "true\t2");
   EXPECT_EQ(notebook.value("coroutine.resume(c, 5)"), "false\t\"e5\"");
   EXPECT_EQ(notebook.value("coroutine.resume(c)"), "false\t\"cannot resume dead coroutine\"");
-  EXPECT_EQ(notebook.value("coroutine.resume(coroutine.running())"), "false\t\"cannot resume non-suspended coroutine\"");
+  EXPECT_EQ(notebook.value("coroutine.wrap(function() return coroutine.resume((coroutine.running())) end)()"),
+            "false\t\"cannot resume non-suspended coroutine\"");
   EXPECT_EQ(notebook.value("coroutine.resume(1)"),
             "LuaError: [5]:1: bad argument #1 to 'resume' (coroutine expected, got number)");
   EXPECT_EQ(
@@ -231,13 +279,19 @@ TEST(LuaCoroutines, BehaveAsLuasOwn) {
       "1\t2\t3");
   EXPECT_EQ(notebook.value("coroutine.wrap(function() error('oops') end)()"), "LuaError: [7]:1: [7]:1: oops");
   EXPECT_EQ(notebook.value("coroutine.wrap(function() error({code = 1}) end)()"), "LuaError: {code = 1}");
+  EXPECT_EQ(notebook.value("coroutine.wrap(function() return pcall(coroutine.yield, 4) end)()"), "4");
+  EXPECT_EQ(notebook.value("local outer outer = coroutine.create(function() return coroutine.wrap(function() return "
+                           "coroutine.resume(outer) end)() end) return coroutine.resume(outer)"),
+            "true\tfalse\t\"cannot resume non-suspended coroutine\"");
+#if LUA_VERSION_NUM >= 504
   EXPECT_EQ(
       notebook.value(
           "local closed local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() "
           "closed = true end}) coroutine.yield() end) coroutine.resume(c) return coroutine.close(c), closed, "
           "coroutine.status(c)"),
       "true\ttrue\t\"dead\"");
-  EXPECT_EQ(notebook.value("coroutine.close(coroutine.running())"), "LuaError: [10]:1: cannot close a running coroutine");
+  EXPECT_EQ(notebook.value("coroutine.close(coroutine.running())"), "LuaError: [12]:1: cannot close a running coroutine");
+#endif
 }
 
 struct Completeness {

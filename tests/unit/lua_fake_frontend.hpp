@@ -14,6 +14,17 @@
 #include <string_view>
 #include <vector>
 
+#ifdef LUAJIT_VERSION_NUM
+constexpr bool in_luajit = true;
+#else
+constexpr bool in_luajit = false;
+#endif
+/// What differs between LuaJIT, a Lua 5.1, and the others.
+template <class Value>
+constexpr Value either(Value in_puc_lua, Value in_luajit_only) {
+  return in_luajit ? in_luajit_only : in_puc_lua;
+}
+
 /// A notebook for one Lua session: takes what it writes and answers what it asks.
 class FakeFrontend : public lua_kernel::Frontend {
  public:

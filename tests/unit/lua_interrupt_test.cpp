@@ -1,51 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The stop button, as a real signal on the thread that runs Lua.
-#include "lua_fake_frontend.hpp"
+#include "lua_stop_button.hpp"
 
 #include <gmock/gmock.h>
-
-#include <pthread.h>
-#include <csignal>
-#include <thread>
 
 namespace {
 
 using testing::HasSubstr;
 using testing::StartsWith;
-
-LuaNotebook* interrupted_notebook = nullptr;
-
-/// While it lives SIGUSR1 on this thread is the stop button; another thread presses it once the cell has printed.
-class StopButton {
- public:
-  explicit StopButton(LuaNotebook& notebook) : notebook_(notebook) {
-    interrupted_notebook = &notebook;
-    struct sigaction action = {};
-    action.sa_handler = [](int) {
-      interrupted_notebook->frontend.is_interrupted = true;
-      interrupted_notebook->session.interrupt();
-    };
-    sigaction(SIGUSR1, &action, &before_);
-    notebook.frontend.on_write = [this] { press(); };
-  }
-  ~StopButton() {
-    notebook_.frontend.on_write = nullptr;
-    if (presser_.joinable()) presser_.join();
-    sigaction(SIGUSR1, &before_, nullptr);
-    notebook_.frontend.is_interrupted = false;
-  }
-  StopButton(const StopButton&) = delete;
-  StopButton& operator=(const StopButton&) = delete;
-
- private:
-  void press() {
-    if (!presser_.joinable()) presser_ = std::thread([cell = pthread_self()] { pthread_kill(cell, SIGUSR1); });
-  }
-
-  LuaNotebook& notebook_;
-  struct sigaction before_ = {};
-  std::thread presser_;
-};
 
 class LuaEndlessCell : public testing::TestWithParam<const char*> {};
 
@@ -72,17 +34,55 @@ INSTANTIATE_TEST_SUITE_P(
         "coroutine.wrap(function() print() while true do pcall(error) end end)()",
         "print() xpcall(function() while true do end end, function() while true do end end)",
         "print() xpcall(error, function() while true do end end)", "print() while true do xpcall(error, print) end",
-        "local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() print() while true "
-        "do end end}) "
-        "coroutine.yield() end) coroutine.resume(c) while true do coroutine.close(c) end",
         "print() table.sort({3, 2, 1}, function() while true do end end)",
         "print() string.gsub('a', 'a', function() while true do end end)",
         "setmetatable({}, {__tostring = function() print() while true do end end})",
         "error(setmetatable({}, {__tostring = function() print() while true do end end}))",
-        "print() while true do local x <close> = setmetatable({}, {__close = function() while true do end end}) end",
         "print() os.execute('exec sleep 100')", "print() while true do pcall(os.execute, 'exec sleep 100') end",
         "while true do print() end", "print() while true do load('return 1')() end", "print() goto a ::a:: do goto a end",
         "print() local function f() return f() end f()"));
+
+#if LUA_VERSION_NUM >= 504
+INSTANTIATE_TEST_SUITE_P(
+    ToBeClosed, LuaEndlessCell,
+    testing::Values(
+        "local c = coroutine.create(function() local x <close> = setmetatable({}, {__close = function() print() while true "
+        "do end end}) "
+        "coroutine.yield() end) coroutine.resume(c) while true do coroutine.close(c) end",
+        "print() while true do local x <close> = setmetatable({}, {__close = function() while true do end end}) end"));
+#endif
+
+#ifdef LUAJIT_VERSION_NUM
+// Each of them runs long enough to be compiled before the button is pressed.
+INSTANTIATE_TEST_SUITE_P(
+    Compiled, LuaEndlessCell,
+    testing::Values("local warm = 0 for i = 1, 1e6 do warm = warm + i end print() while true do end",
+                    "print() local n = 0 while true do n = n + 1 end", "print() for i = 1, 1e18 do end",
+                    "print() local s = 0 while true do s = s + math.sin(s) end", "print() while true do local t = {} end",
+                    "local t = {} for i = 1, 100 do t[i] = i end print() while true do for _, v in ipairs(t) do end end",
+                    "local ffi = require 'ffi' local a = ffi.new('int[100]') local i = 0 print() while true do a[i % 100] "
+                    "= i i = i + 1 "
+                    "end",
+                    "local t = setmetatable({}, {__index = function(_, k) return k end}) local n = 0 print() while true do "
+                    "n = n + t[n] "
+                    "end",
+                    "local function f(n) if n > 0 then return f(n - 1) end end print() while true do f(100) end"));
+
+TEST(LuaInterrupt, StopsCompiledCodeAfterACellUsedTheProfiler) {
+  LuaNotebook notebook;
+  ASSERT_FALSE(notebook.run("local p = require 'jit.profile' p.start('i10', function() end) p.stop()").failed);
+  const StopButton button(notebook);
+  EXPECT_THAT(notebook.value("print() local n = 0 while true do n = n + 1 end"), StartsWith("Interrupted: "));
+}
+
+TEST(LuaInterrupt, LeavesTheCompilerOn) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("local traces = 0 local function count(what) if what == 'stop' then traces = traces + 1 end end "
+                           "jit.attach(count, 'trace') local n = 0 for i = 1, 1e6 do n = n + i end jit.attach(count) "
+                           "return traces > 0"),
+            "true");
+}
+#endif
 
 TEST(LuaInterrupt, TellsWhereItStopped) {
   LuaNotebook notebook;

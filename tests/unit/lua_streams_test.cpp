@@ -13,7 +13,7 @@ using testing::StartsWith;
 
 TEST(LuaPrint, WritesOneLineAtOnce) {
   LuaNotebook notebook;
-  EXPECT_EQ(notebook.printed("print(1, 'a', nil, true, 2.0)"), "1\ta\tnil\ttrue\t2.0\n");
+  EXPECT_EQ(notebook.printed("print(1, 'a', nil, true, 2.0)"), either("1\ta\tnil\ttrue\t2.0\n", "1\ta\tnil\ttrue\t2\n"));
   EXPECT_EQ(notebook.frontend.writes, 1);
   EXPECT_EQ(notebook.printed("print()"), "\n");
   EXPECT_EQ(notebook.printed("print('a\\0b')"), std::string("a\0b\n", 4));
@@ -23,17 +23,16 @@ TEST(LuaPrint, WritesOneLineAtOnce) {
 
 TEST(LuaIo, KeepsTheOrderOfAllStreams) {
   LuaNotebook notebook;
-  EXPECT_EQ(
-      notebook.printed("io.write('a', 1, 2.5) print('b') io.stderr:write('c') io.stdout:write('d'):write('e') print('f')"),
-      "a12.5b\ncdef\n");
+  EXPECT_EQ(notebook.printed("io.write('a', 1, 2.5) print('b') io.stderr:write('c') io.stdout:write('d', 'e') print('f')"),
+            "a12.5b\ncdef\n");
   EXPECT_EQ(notebook.frontend.err, "c");
 }
 
 TEST(LuaIo, GivesFilesThatAreFiles) {
   LuaNotebook notebook;
   EXPECT_EQ(notebook.value("io.type(io.stdout), io.type(io.stderr), io.type(io.stdin)"), "\"file\"\t\"file\"\t\"file\"");
-  EXPECT_EQ(notebook.value("io.output() == io.stdout, io.input() == io.stdin, io.write('') == io.stdout"),
-            "true\ttrue\ttrue");
+  EXPECT_EQ(notebook.value("io.output() == io.stdout, io.input() == io.stdin"), "true\ttrue");
+  EXPECT_EQ(notebook.value("io.write('') == (_VERSION == 'Lua 5.1' or io.stdout)"), "true");
   EXPECT_EQ(notebook.value("not io.stdout:flush(), not io.flush()"), "false\tfalse");
   EXPECT_THAT(notebook.value("io.stdout:seek()"), StartsWith("nil\t\"Illegal seek\""));
   EXPECT_EQ(notebook.value("io.stdout:close()"), "nil\t\"cannot close standard file\"");
@@ -53,7 +52,8 @@ TEST(LuaIo, LeavesOtherFilesAlone) {
                            "local _ = io.write('back')"),
             "");
   EXPECT_EQ(notebook.frontend.out, "back");
-  EXPECT_EQ(notebook.value("local f <close> = io.open(name) return f:read('n', 'l', 'a')"), "1\t\" two\"\t\"3\"");
+  EXPECT_EQ(notebook.value("local f = io.open(name) local a, b, c = f:read('*n', '*l', '*a') f:close() return a, b, c"),
+            "1\t\" two\"\t\"3\"");
   EXPECT_EQ(notebook.value("local n = 0 for l in io.lines(name) do n = n + 1 end os.remove(name) return n"), "2");
   EXPECT_THAT(notebook.value("io.open('/nowhere/at/all')"), StartsWith("nil\t\"/nowhere/at/all: No such file"));
 }
@@ -106,7 +106,7 @@ TEST(LuaInput, ThatIsRefusedIsAnErrorOfTheLineThatReads) {
   EXPECT_EQ(notebook.value("select(2, pcall(function() local l = io.read() return l end))"),
             "\"[2]:1: this request does not allow input\"");
   EXPECT_THAT(notebook.value("for l in io.lines() do end"), HasSubstr("this request does not allow input"));
-  EXPECT_EQ(notebook.value("io.write('') == io.stdout"), "true");
+  EXPECT_EQ(notebook.printed("io.write('x')"), "x");
 }
 
 TEST(LuaInput, ThatIsInterruptedEndsTheCell) {
@@ -118,6 +118,7 @@ TEST(LuaInput, ThatIsInterruptedEndsTheCell) {
   EXPECT_EQ(notebook.value("1"), "1");
 }
 
+#if LUA_VERSION_NUM >= 504
 TEST(LuaWarnings, GoToStderrOnceTheyAreOn) {
   LuaNotebook notebook;
   EXPECT_EQ(notebook.printed("warn('hidden') warn('@on') warn('a', 'b')"), "Lua warning: ab\n");
@@ -125,20 +126,24 @@ TEST(LuaWarnings, GoToStderrOnceTheyAreOn) {
               HasSubstr("late"));
   EXPECT_EQ(notebook.printed("warn('@off') warn('hidden')"), "");
 }
+#endif
 
 TEST(LuaOs, ExecuteTellsHowTheCommandEnded) {
   LuaNotebook notebook;
-  EXPECT_EQ(notebook.value("os.execute('exit 3')"), "nil\t\"exit\"\t3");
-  EXPECT_EQ(notebook.value("os.execute('true')"), "true\t\"exit\"\t0");
-  EXPECT_EQ(notebook.value("os.execute('kill -TERM $$')"), "nil\t\"signal\"\t15");
-  EXPECT_EQ(notebook.value("os.execute()"), "true");
+  EXPECT_EQ(notebook.value("os.execute('exit 3')"), either("nil\t\"exit\"\t3", "768"));
+  EXPECT_EQ(notebook.value("os.execute('true')"), either("true\t\"exit\"\t0", "0"));
+  EXPECT_EQ(notebook.value("os.execute('kill -TERM $$')"), either("nil\t\"signal\"\t15", "15"));
+  EXPECT_EQ(notebook.value("os.execute()"), either("true", "1"));
 }
 
 TEST(LuaOs, ExitEndsTheCellWhateverSurroundsItAndAsksForTheEnd) {
-  for (const char* code :
-       {"os.exit(3)", "pcall(os.exit, 3) print('never')", "coroutine.wrap(function() os.exit(3) end)() print('never')",
-        "xpcall(os.exit, function() while true do end end, 3)", "while true do pcall(pcall, os.exit, 3) end",
-        "local x <close> = setmetatable({}, {__close = function() while true do end end}) os.exit(3)"}) {
+  for (const char* code : {
+         "os.exit(3)", "pcall(os.exit, 3) print('never')", "coroutine.wrap(function() os.exit(3) end)() print('never')",
+             "xpcall(os.exit, function() while true do end end, 3)", "while true do pcall(pcall, os.exit, 3) end",
+#if LUA_VERSION_NUM >= 504
+             "local x <close> = setmetatable({}, {__close = function() while true do end end}) os.exit(3)"
+#endif
+       }) {
     LuaNotebook notebook;
     const auto outcome = notebook.run(code);
     EXPECT_FALSE(outcome.failed) << code << outcome.evalue;

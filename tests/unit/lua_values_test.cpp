@@ -30,15 +30,26 @@ TEST_P(LuaValue, IsShownReadably) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Numbers, LuaValue,
-                         testing::Values(Value{"1.0", "1.0"}, Value{"100000.0", "100000.0"}, Value{"-0.0", "-0.0"},
-                                         Value{"0.1", "0.1"}, Value{"1/3", "0.3333333333333333"},
-                                         Value{"0.1 + 0.2", "0.30000000000000004"}, Value{"2^53", "9007199254740992.0"},
-                                         Value{"2^63", "9.223372036854776e+18"}, Value{"5e-324", "4.9406564584125e-324"},
-                                         Value{"1e100", "1e+100"}, Value{"1e15", "1e+15"},
+                         testing::Values(Value{"0.1", "0.1"}, Value{"1/3", "0.3333333333333333"},
+                                         Value{"0.1 + 0.2", "0.30000000000000004"}, Value{"2^63", "9.223372036854776e+18"},
+                                         Value{"5e-324", "4.9406564584125e-324"}, Value{"1e100", "1e+100"},
                                          Value{"1/0, -1/0, 0/0", "inf\t-inf\tnan"},
+
+                                         Value{"os.setlocale('de_DE.UTF-8') return 1.5", "1.5"}));
+
+#ifdef LUAJIT_VERSION_NUM  // numbers have one type
+INSTANTIATE_TEST_SUITE_P(NumbersOfOneType, LuaValue,
+                         testing::Values(Value{"1.0", "1"}, Value{"-0.0", "-0.0"}, Value{"2^53", "9007199254740992"},
+                                         Value{"1e15", "1000000000000000"}));
+#else
+INSTANTIATE_TEST_SUITE_P(NumbersOfTwoTypes, LuaValue,
+                         testing::Values(Value{"1.0", "1.0"}, Value{"100000.0", "100000.0"}, Value{"-0.0", "-0.0"},
+                                         Value{"2^53", "9007199254740992.0"}, Value{"1e15", "1e+15"},
                                          Value{"math.maxinteger", "9223372036854775807"},
                                          Value{"math.mininteger", "-9223372036854775808"},
-                                         Value{"os.setlocale('de_DE.UTF-8') return 1.5", "1.5"}));
+                                         Value{"{[math.maxinteger] = 1, [0.5] = 2, [math.maxinteger - 1] = 3}",
+                                               "{[0.5] = 2, [9223372036854775806] = 3, [9223372036854775807] = 1}"}));
+#endif
 
 INSTANTIATE_TEST_SUITE_P(
     ShortTables, LuaValue,
@@ -49,8 +60,6 @@ INSTANTIATE_TEST_SUITE_P(
                           "{[-1] = 2, [2.5] = 1, [10] = 3, x = 4, [false] = 5, [true] = 6}"},
                     Value{"{['a b'] = 1, ['end'] = 2, [''] = 3, ['1'] = 4, _ok1 = 5, ['x\\0'] = 6}",
                           "{[\"\"] = 3, [\"1\"] = 4, _ok1 = 5, [\"a b\"] = 1, [\"end\"] = 2, [\"x\\000\"] = 6}"},
-                    Value{"{[math.maxinteger] = 1, [0.5] = 2, [math.maxinteger - 1] = 3}",
-                          "{[0.5] = 2, [9223372036854775806] = 3, [9223372036854775807] = 1}"},
                     Value{"{'\\xff\\n\"'}", R"({"\255\n\""})"}, Value{"({{}})[1], {}", "{}\t{}"}));
 
 INSTANTIATE_TEST_SUITE_P(
@@ -99,12 +108,16 @@ TEST(LuaValues, OfOtherTypesAreTold) {
   LuaNotebook notebook;
   EXPECT_THAT(notebook.value("coroutine.wrap(print)"), testing::MatchesRegex("function: 0x[0-9a-f]+ \\(C\\)"));
   EXPECT_THAT(notebook.value("io.stdout"), StartsWith("file (0x"));
-  EXPECT_THAT(notebook.value("coroutine.running()"), ContainsRegex("thread: 0x[0-9a-f]+ \\(running\\)\ttrue"));
+  // In LuaJIT the main thread is no value.
+  EXPECT_THAT(
+      notebook.value(either("coroutine.running()", "coroutine.wrap(function() return coroutine.running(), true end)()")),
+      ContainsRegex(either("thread: 0x[0-9a-f]+ \\(running\\)\ttrue", "thread: 0x[0-9a-f]+ \\(dead\\)\ttrue")));
   EXPECT_THAT(notebook.value("c = coroutine.create(function()\ncoroutine.yield() end) return c"), EndsWith("(suspended)"));
   EXPECT_THAT(notebook.value("coroutine.resume(c) return c"), EndsWith("(suspended at [4]:2)"));
   EXPECT_THAT(notebook.value("coroutine.resume(c) return c"), EndsWith("(dead)"));
   EXPECT_THAT(notebook.value("c = coroutine.create(error) coroutine.resume(c) return c"), HasSubstr("(failed"));
-  EXPECT_THAT(notebook.value("debug.upvalueid(function() return notebook end, 1)"), StartsWith("light userdata: 0x"));
+  EXPECT_THAT(notebook.value("local up = 1 return debug.upvalueid(function() return up end, 1)"),
+              StartsWith("light userdata: 0x"));
   EXPECT_THAT(notebook.value("{[{}] = 1}"), testing::MatchesRegex("\\{\\[table: 0x[0-9a-f]+\\] = 1\\}"));
 }
 
@@ -119,7 +132,7 @@ TEST(LuaValues, AreCutVisibly) {
   EXPECT_THAT(notebook.value("{('ä'):rep(1000)}"), EndsWith("ä\" … 1 500 more bytes\n}"));
   EXPECT_THAT(notebook.value("setmetatable({}, {__tostring = function() return ('x'):rep(20001) end})"),
               EndsWith("x… 1 more byte"));
-  EXPECT_THAT(notebook.value("select(1, 'x', table.unpack({}, 1, 150))"), EndsWith("nil\n… 51 more"));
+  EXPECT_THAT(notebook.value("select(1, 'x', (table.unpack or unpack)({}, 1, 150))"), EndsWith("nil\n… 51 more"));
 }
 
 TEST(LuaValues, OfGreatDepthAreCut) {
@@ -220,7 +233,7 @@ TEST(LuaValues, AskToStringOnlyWhereItCanBeStopped) {
               HasSubstr("(error in __tostring: a table value)"));
   EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function() return {} end})}"),
               HasSubstr("(error in __tostring: '__tostring' returned a table value)"));
-  EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function(t) return tostring(t) end})}"),
+  EXPECT_THAT(notebook.value("{setmetatable({}, {__tostring = function(t) return (tostring(t)) end})}"),
               HasSubstr("overflow"));
 }
 
