@@ -6,7 +6,9 @@
 #include "completion.hpp"
 #include "help_query.hpp"
 #include "inspection.hpp"
+#include "lua_program.hpp"
 
+#include <cstdio>
 #include <exception>
 
 namespace lua_kernel {
@@ -39,7 +41,10 @@ adrastea::KernelInfo LuaInterpreter::info() const {
   return {.implementation = "adrastea-lua", .implementation_version = {}, .banner = banner, .help_links = help_links()};
 }
 
-void LuaInterpreter::start() { session_ = std::make_unique<Session>(frontend_); }
+void LuaInterpreter::start() {
+  session_ = std::make_unique<Session>(frontend_, MemoryLimit::from_environment());
+  frontend_.write_stderr(run_lua_init(*session_));
+}
 
 void LuaInterpreter::shutdown(bool) { session_.reset(); }
 
@@ -93,11 +98,13 @@ void LuaInterpreter::interrupt() noexcept {
 }
 
 void LuaInterpreter::HostFrontend::write_stdout(std::string_view text) noexcept {
-  if (output_) output_->write_stdout(text);
+  if (output_) return output_->write_stdout(text);
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stdout));  // before the first request
 }
 
 void LuaInterpreter::HostFrontend::write_stderr(std::string_view text) noexcept {
-  if (output_) output_->write_stderr(text);
+  if (output_) return output_->write_stderr(text);
+  static_cast<void>(std::fwrite(text.data(), 1, text.size(), stderr));
 }
 
 void LuaInterpreter::HostFrontend::display(adrastea::MimeBundle data, adrastea::Json metadata,

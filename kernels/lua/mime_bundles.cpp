@@ -122,6 +122,7 @@ std::optional<Display> display_by_metatable(lua_State* L, int index) {
   try {
     lua_pushcfunction(L, call_mimebundle);
     lua_pushvalue(L, value);
+    const MemoryLimit::Kept kept(Session::of(L).memory());
     if (lua_pcall(L, 1, 3, 0) != LUA_OK) {
       wrong = error_text(L);
     } else if (lua_toboolean(L, -1) != 0) {

@@ -4,6 +4,8 @@
 #include "chunk.hpp"
 #include "compat.hpp"
 #include "coroutines.hpp"
+#include "debug_functions.hpp"
+#include "lua_program.hpp"
 #include "mime_bundles.hpp"
 #include "os_functions.hpp"
 
@@ -13,21 +15,40 @@
 namespace lua_kernel {
 namespace {
 
+constexpr std::string_view out_of_memory = "not enough memory";  // Lua's words
+
 int set_up(lua_State* L) {
   set_session(L, static_cast<Session*>(lua_touserdata(L, 1)));
   luaL_openlibs(L);
   FunctionNames::attach(L);
   Traceback::attach(L);
   install_coroutines(L);
+  install_debug_functions(L);
   install_os_functions(L);
+  install_arg(L);
   Session::of(L).streams().install(L);
   JupyterModule::install(L);
   return 0;
 }
 
+/// Whether the innermost functions were called by a debug hook.
+bool is_in_hook(lua_State* L) {
+  constexpr int levels = 20;
+  lua_Debug frame;
+  for (int level = 1; level < levels && lua_getstack(L, level, &frame) != 0; ++level) {
+    if (lua_getinfo(L, "n", &frame) != 0 && std::string_view(frame.namewhat) == "hook") return true;
+  }
+  return false;
+}
+
 /// The message handler: runs where the error was raised, before the stack is unwound.
 int note_where(lua_State* L) {
-  Session::of(L).traceback().capture_error(L, 1, 1);
+  Session& session = Session::of(L);
+  session.traceback().capture_error(L, 1, 1);
+  if (is_in_hook(L)) {  // it would do so in each cell to come, also in one that takes it away
+    lua_sethook(L, nullptr, 0, 0);
+    session.frontend().write_stderr("The debug hook raised an error and was removed.\n");
+  }
   return 1;
 }
 
@@ -44,9 +65,11 @@ Outcome failed(std::string ename, std::string evalue, std::vector<std::string> t
 
 }  // namespace
 
-Session::Session(Frontend& frontend) : frontend_(frontend), streams_(frontend, interrupts_), state_(luaL_newstate()) {
+Session::Session(Frontend& frontend, std::size_t memory_limit)
+    : frontend_(frontend), streams_(frontend, interrupts_), state_(luaL_newstate()) {
   lua_State* L = state_.get();
   if (L == nullptr) throw std::bad_alloc();
+  memory_.attach(L, memory_limit);
   interrupts_.attach(L);
   lua_pushcfunction(L, set_up);
   lua_pushlightuserdata(L, this);
@@ -62,6 +85,7 @@ void Session::begin() {
   interrupts_.reset();
   // A signal that came before the line above is not lost: the frontend still knows of it.
   if (frontend_.interrupted()) interrupt();
+  memory_.begin_cell();
   traceback_.clear();
   streams_.forget_input();
 }
@@ -94,10 +118,16 @@ Outcome Session::run_handler(lua_CFunction handler, const void* data) {
   lua_pushcfunction(L, note_where);
   lua_pushcfunction(L, handler);
   lua_pushlightuserdata(L, const_cast<void*>(data));
-  Outcome outcome = lua_pcall(L, 1, 0, 1) == LUA_OK ? Outcome() : failure();
+  Outcome outcome = call_protected(1, 0) == LUA_OK ? Outcome() : failure();
   lua_settop(L, 0);
   end();
   return outcome;
+}
+
+/// The message handler is at the bottom of the stack.
+int Session::call_protected(int arguments, int results) {
+  const MemoryLimit::Kept kept(memory_);
+  return lua_pcall(state(), arguments, results, 1);
 }
 
 /// Calls the function on the stack.
@@ -105,7 +135,7 @@ Outcome Session::call(const CompiledCell& cell) {
   lua_State* L = state();
   lua_pushcfunction(L, note_where);
   lua_insert(L, 1);
-  Outcome outcome = lua_pcall(L, 0, LUA_MULTRET, 1) == LUA_OK ? values(cell) : failure();
+  Outcome outcome = call_protected(0, LUA_MULTRET) == LUA_OK ? values(cell) : failure();
   lua_settop(L, 0);
   return outcome;
 }
@@ -129,6 +159,8 @@ Outcome Session::failure() {
     error.evalue = interrupts_.input_failure();
   } else if (!interrupts_.stopping()) {
     error = error_text(state(), -1);
+    const std::string explanation = memory_.explanation();
+    if (error.evalue == out_of_memory && !explanation.empty()) error.evalue += ": " + explanation;
   }
   if (interrupts_.reason() == Interrupts::Reason::exiting) return {};
   if (interrupts_.reason() == Interrupts::Reason::interrupted) error = {"Interrupted", "the user interrupted the kernel"};

@@ -5,6 +5,7 @@
 #include "function_names.hpp"
 #include "interrupts.hpp"
 #include "jupyter_module.hpp"
+#include "memory_limit.hpp"
 #include "source_texts.hpp"
 #include "standard_streams.hpp"
 #include "traceback.hpp"
@@ -40,7 +41,7 @@ struct Outcome {
 /// std::system_error; errors of Lua code are Outcomes. Lifetime: shorter than the frontend's.
 class Session {
  public:
-  explicit Session(Frontend& frontend);
+  explicit Session(Frontend& frontend, std::size_t memory_limit = MemoryLimit::none);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -58,6 +59,7 @@ class Session {
   Frontend& frontend() { return frontend_; }
   Interrupts& interrupts() { return interrupts_; }
   StandardStreams& streams() { return streams_; }
+  MemoryLimit& memory() { return memory_; }
   JupyterModule& jupyter() { return jupyter_; }
   Traceback& traceback() { return traceback_; }
   [[nodiscard]] const SourceTexts& sources() const { return sources_; }
@@ -77,6 +79,7 @@ class Session {
   void end() noexcept;
   Outcome call(const CompiledCell& cell);
   Outcome values(const CompiledCell& cell);
+  int call_protected(int arguments, int results);
   Outcome failure();
 
   Frontend& frontend_;
@@ -84,6 +87,7 @@ class Session {
   FunctionNames builtins_;
   Traceback traceback_{sources_, builtins_};
   Interrupts interrupts_;
+  MemoryLimit memory_{interrupts_};
   StandardStreams streams_;
   JupyterModule jupyter_;
   std::unique_ptr<lua_State, CloseState> state_;               // closed first: finalizers may still print

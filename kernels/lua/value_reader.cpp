@@ -58,6 +58,7 @@ Answer ask_metatable(lua_State* L, int index, lua_CFunction question) {
   lua_pop(L, 1);
   lua_pushcfunction(L, question);
   lua_pushvalue(L, index);
+  const MemoryLimit::Kept kept(Session::of(L).memory());
   if (lua_pcall(L, 1, 1, 0) != LUA_OK) return Answer::failed;
   return lua_isnil(L, -1) ? Answer::none : Answer::given;
 }
@@ -143,9 +144,9 @@ std::unique_ptr<ValueNode> ValueReader::read_nested(int index, int depth) {
   } else if (const auto seen = seen_.find(lua_topointer(L_, index)); seen != seen_.end()) {
     return refer_to(*seen->second);
   } else {
-    OwnText own = own_text(index);
+    OwnText own = own_text(index, text_bytes);
     if (!own.text) return read_table(index, std::move(own.name), depth);
-    node->text = shortened(*own.text, text_bytes);
+    node->text = std::move(*own.text);
   }
   return node;
 }
@@ -274,19 +275,19 @@ std::string ValueReader::key_text(int index) {
   }
 }
 
-ValueReader::OwnText ValueReader::own_text(int index) {
+ValueReader::OwnText ValueReader::own_text(int index, std::size_t text_bytes) {
   OwnText own;
   const StackGuard guard(L_);
   const Answer answer = limits_.asks_tostring ? ask_metatable(L_, index, call_tostring) : Answer::none;
   if (stopping()) return own;
   if (answer == Answer::given) {
-    own.text = string_at(L_, -1);
+    own.text = shortened(string_at(L_, -1), text_bytes);
   } else if (answer == Answer::failed) {
     const std::string why = lua_type(L_, -1) == LUA_TSTRING ? shortened(string_at(L_, -1), limits_.text_bytes)
                                                             : std::string("a ") + luaL_typename(L_, -1) + " value";
     own.text = luaL_typename(L_, index) + (": " + address_of(L_, index)) + " (error in __tostring: " + why + ")";
   } else {
-    own.name = shortened(metatable_name(L_, index), limits_.text_bytes);
+    own.name = metatable_name(L_, index);
   }
   return own;
 }
@@ -297,8 +298,8 @@ std::string ValueReader::leaf_text(int index, std::size_t text_bytes) {
   if (type == LUA_TNIL || type == LUA_TNONE) return "nil";
   if (type == LUA_TBOOLEAN) return lua_toboolean(L_, index) != 0 ? "true" : "false";
   if (type == LUA_TSTRING) return quoted(string_at(L_, index), text_bytes);
-  const OwnText own = own_text(index);
-  if (own.text) return shortened(*own.text, text_bytes);
+  OwnText own = own_text(index, text_bytes);
+  if (own.text) return std::move(*own.text);
   if (type == LUA_TFUNCTION) return function_text(index);
   if (type == LUA_TLIGHTUSERDATA) return "light userdata: " + address_of(L_, index);
   std::string text = (own.name.empty() ? std::string(luaL_typename(L_, index)) : own.name) + ": " + address_of(L_, index);
@@ -332,7 +333,8 @@ std::string ValueReader::name_of(const void* function) {
 std::string metatable_name(lua_State* L, int index) {
   const StackGuard guard(L);
   const Answer answer = ask_metatable(L, lua_absindex(L, index), find_name);
-  return answer == Answer::given ? std::string(string_at(L, -1)) : std::string();
+  constexpr std::size_t most_bytes = 200;
+  return answer == Answer::given ? shortened(string_at(L, -1), most_bytes) : std::string();
 }
 
 bool has_own_text(lua_State* L, int index) {

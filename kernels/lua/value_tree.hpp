@@ -72,7 +72,7 @@ class ValueReader {
   void read_keys(ValueNode& node, int index, int depth);
   std::vector<Key> select_keys(int index, std::size_t items, std::size_t wanted, std::size_t& left);
   bool add_entry(ValueNode& node, std::string key, int depth);
-  OwnText own_text(int index);
+  OwnText own_text(int index, std::size_t text_bytes);
   std::string key_text(int index);
   std::string leaf_text(int index, std::size_t text_bytes);
   std::string function_text(int index);
@@ -93,7 +93,7 @@ std::string layout(const ValueNode& node, std::size_t width);
 /// All of it on one line, whatever its length.
 std::string layout_line(const ValueNode& node);
 
-/// The __name in its metatable; empty when there is none.
+/// The __name in its metatable, or its beginning; empty when there is none.
 std::string metatable_name(lua_State* L, int index);
 /// Whether its metatable has a __tostring.
 bool has_own_text(lua_State* L, int index);

@@ -61,7 +61,7 @@ ErrorText error_text(lua_State* L, int index) {
   const auto node = ValueReader(L, limits).read(index);
   if (std::string name = metatable_name(L, index); !name.empty()) {
     if (node->kind == ValueNode::Kind::table) node->text.clear();
-    error.ename = shortened(name, limits.text_bytes);
+    error.ename = std::move(name);
   }
   error.evalue = layout(*node, limits.columns);
   return error;

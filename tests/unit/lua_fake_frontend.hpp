@@ -92,6 +92,8 @@ class FakeFrontend : public lua_kernel::Frontend {
 /// A session in which each cell has the next number.
 class LuaNotebook {
  public:
+  explicit LuaNotebook(std::size_t memory_limit = lua_kernel::MemoryLimit::none) : session(frontend, memory_limit) {}
+
   lua_kernel::Outcome run(std::string_view code) {
     frontend.out.clear();
     frontend.err.clear();
@@ -112,6 +114,6 @@ class LuaNotebook {
   }
 
   FakeFrontend frontend;
-  lua_kernel::Session session{frontend};
+  lua_kernel::Session session;
   int count = 0;
 };

@@ -1,13 +1,17 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // print, io and os, connected with the notebook.
 #include "lua_fake_frontend.hpp"
+#include "lua_program.hpp"
 
 #include <gmock/gmock.h>
 
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 using testing::StartsWith;
 
@@ -158,6 +162,108 @@ TEST(LuaOs, ExitTakesTruthValues) {
   EXPECT_EQ(notebook.frontend.exit_status, EXIT_FAILURE);
   notebook.value("os.exit(true, true)");
   EXPECT_EQ(notebook.frontend.exit_status, EXIT_SUCCESS);
+}
+
+/// A variable of the environment, as it was afterwards.
+class Variable {
+ public:
+  Variable(const char* name, const std::string& value) : name_(name) { setenv(name, value.c_str(), 1); }
+  ~Variable() { unsetenv(name_); }
+  Variable(const Variable&) = delete;
+  Variable& operator=(const Variable&) = delete;
+
+ private:
+  const char* name_;
+};
+
+TEST(LuaProgram, HasArg) {
+  LuaNotebook notebook;
+  EXPECT_THAT(notebook.value("arg[0]"), HasSubstr("lua_streams_test"));
+  EXPECT_EQ(notebook.value("#arg"), "0");
+}
+
+TEST(LuaProgram, RunsLuaInit) {
+  const Variable init("LUA_INIT", "from_init = 1 print('hello')");
+  LuaNotebook notebook;
+  EXPECT_EQ(lua_kernel::run_lua_init(notebook.session), "");
+  EXPECT_EQ(notebook.frontend.out, "hello\n");
+  EXPECT_EQ(notebook.value("from_init"), "1");
+}
+
+TEST(LuaProgram, TellsWhatWentWrongInLuaInitAndGoesOn) {
+  LuaNotebook notebook;
+  {
+    const Variable init("LUA_INIT", "x = 1\nerror('no')");
+    EXPECT_THAT(lua_kernel::run_lua_init(notebook.session),
+                AllOf(StartsWith("Error in LUA_INIT\n"), HasSubstr("LUA_INIT:2: no")));
+    EXPECT_EQ(notebook.value("x"), "1");
+  }
+  const Variable init("LUA_INIT", "x = = 1");
+  EXPECT_THAT(lua_kernel::run_lua_init(notebook.session), HasSubstr("LUA_INIT:1: unexpected symbol"));
+}
+
+TEST(LuaProgram, RunsAFileFromLuaInit) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "lua_init 'test'.lua";
+  std::ofstream(path) << "#!/usr/bin/lua\nfrom_file = 1\nerror('late', 0)\n";
+  LuaNotebook notebook;
+  {
+    const Variable init("LUA_INIT", "@" + path.string());
+    EXPECT_THAT(lua_kernel::run_lua_init(notebook.session), HasSubstr("late"));
+  }
+  EXPECT_EQ(notebook.value("from_file"), "1");
+  std::filesystem::remove(path);
+  const Variable init("LUA_INIT", "@" + path.string());
+  EXPECT_THAT(lua_kernel::run_lua_init(notebook.session), HasSubstr("cannot open"));
+}
+
+#ifdef LUA_VERSUFFIX
+TEST(LuaProgram, PrefersTheLuaInitOfItsVersion) {
+  const Variable general("LUA_INIT", "which = 'general'");
+  const Variable versioned("LUA_INIT" LUA_VERSUFFIX, "which = 'versioned'");
+  LuaNotebook notebook;
+  EXPECT_EQ(lua_kernel::run_lua_init(notebook.session), "");
+  EXPECT_EQ(notebook.value("which"), "\"versioned\"");
+}
+#endif
+
+TEST(LuaModules, AreFoundBesideTheNotebook) {
+  const auto before = std::filesystem::current_path();
+  const auto folder = std::filesystem::path(testing::TempDir()) / "lua_modules_test";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "beside.lua") << "return {answer = 42, name = ...}\n";
+  std::filesystem::current_path(folder);
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("(require 'beside')"), "{answer = 42, name = \"beside\"}");
+  EXPECT_THAT(notebook.value("require 'nowhere'"),
+              AllOf(StartsWith("LuaError: [2]:1: module 'nowhere' not found:"), HasSubstr("./nowhere.lua")));
+  std::ofstream(folder / "broken.lua") << "x = = 1\n";
+  EXPECT_THAT(notebook.value("require 'broken'"), HasSubstr("./broken.lua:1: unexpected symbol"));
+  std::filesystem::current_path(before);
+  std::filesystem::remove_all(folder);
+}
+
+/// The usual C modules, where the system has them for this Lua.
+TEST(LuaModules, WrittenInCWork) {
+  LuaNotebook notebook;
+  const auto has = [&](const std::string& module) {
+    return notebook.value("(pcall(require, '" + module + "'))") == "true";
+  };
+  if (!has("cjson") || !has("lpeg") || !has("socket") || !has("pl.List"))
+    GTEST_SKIP() << "lua-cjson, lua-lpeg, lua-socket or lua-penlight is not installed";
+  EXPECT_EQ(notebook.value("local cjson = require 'cjson' return cjson.encode({1, {x = 2}})"), "\"[1,{\\\"x\\\":2}]\"");
+  EXPECT_EQ(notebook.value("local lpeg = require 'lpeg' return (lpeg.C(lpeg.R'az'^1) * -1):match('hello')"), "\"hello\"");
+  EXPECT_THAT(notebook.value("require 'lpeg'.P'a'"), StartsWith("lpeg-pattern: 0x"));
+  EXPECT_EQ(notebook.value("require 'socket'.gettime() > 0"), "true");
+  EXPECT_EQ(notebook.value("require 'pl.List' {1, 2}:map(function(x) return 2 * x end)"), "{2,4}");
+  EXPECT_THAT(notebook.value("require 'cjson'.decode('[')"), StartsWith("LuaError: [1"));
+}
+
+TEST(LuaPopen, GivesTheOutputAndTheEndOfACommand) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("local p = io.popen('echo a; echo b; exit 3') local t = p:read('l', 'L') return t, p:close()"),
+            "\"a\"\tnil\t\"exit\"\t3");
+  EXPECT_EQ(notebook.value("local t = {} for l in io.popen('echo 1; echo 2'):lines() do t[#t + 1] = l end t"),
+            "{\"1\", \"2\"}");
 }
 
 }  // namespace
