@@ -377,6 +377,7 @@ const std::vector<StandardEntry>& standard_library() {
       {"jit.on", "([f [, recursive]])", "Switches the compiler on, for everything or for a function."},
       {"jit.opt", "", "Control of the compiler's optimizations: `jit.opt.start(...)`."},
       {"jit.os", "", "The system that LuaJIT runs on, such as \"Linux\"."},
+      {"jit.security", "(param)", "Returns how LuaJIT is secured in one respect, as a number."},
       {"jit.status", "()", "Returns whether the compiler is on, and what it uses."},
       {"jit.version", "", "The version of LuaJIT as text."},
       {"jit.version_num", "", "The version of LuaJIT as a number."},

@@ -119,11 +119,11 @@ TEST_F(LuaInspection, ShowsTheCommentOfAFunctionWhereItIsDefinedAndItsSource) {
 TEST_F(LuaInspection, ReadsCommentsOfTheLanguageServerAndLongOnes) {
   notebook.run(
       "---Opens it.\n---@param name string the name\n---@param mode? \"r\"|\"w\"\n---@param f fun(a: integer): string\n"
-      "---@return file|nil handle # the file\n---@deprecated\nfunction opened(name, mode, f, ...) end\n"
+      "---@return file|nil handle # the file\n---@deprecated\nfunction opened(name, mode, f) end\n"
       "--[[--\nA long one.\n@param x it\n]]\nfunction long(x) end\n"
       "-- far away\n\nfunction bare() end");
   const std::string opened = help("opened");
-  EXPECT_THAT(opened, StartsWith("opened(name, mode, f, ...)\n\nOpens it.\n\nParameters:\n  name: string  the name\n"));
+  EXPECT_THAT(opened, StartsWith("opened(name, mode, f)\n\nOpens it.\n\nParameters:\n  name: string  the name\n"));
   EXPECT_THAT(opened, HasSubstr("  f: fun(a: integer): string\n"));
   EXPECT_THAT(opened, HasSubstr("Returns:\n  file|nil  handle # the file\n\nDeprecated."));
   EXPECT_THAT(help("long"), StartsWith("long(x)\n\nA long one.\n\nParameters:\n  x  it\n"));
@@ -153,7 +153,7 @@ TEST_F(LuaInspection, ShowsTypesAndPreviewsOfValues) {
   EXPECT_THAT(help("t"), AllOf(HasSubstr("Type: table\nValue: {1, 2, x = {y = "), Not(HasSubstr("z = "))));
   EXPECT_EQ(help("t.x.y.z"), "t.x.y.z\n\nType: number\nValue: 1");
   EXPECT_EQ(help("b"), "b\n\nType: boolean\nValue: false");
-  EXPECT_THAT(help("u"), AllOf(HasSubstr("Type: userdata (FILE*)"), HasSubstr("seek([whence")));
+  EXPECT_THAT(help("u"), AllOf(HasSubstr("Type: userdata"), HasSubstr("seek([whence")));
   EXPECT_THAT(help("c"), HasSubstr("Type: thread"));
 }
 
