@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "compat.hpp"
 
+#include <atomic>
 #include <cmath>
 #include <csignal>
 
@@ -219,22 +220,35 @@ int raise_memory_error(lua_State* L) {
 
 namespace {
 
-bool profiler_runs() noexcept {
+using SignalHandler = void (*)(int);
+
+SignalHandler profiling_handler() noexcept {
   struct sigaction action = {};
-  return sigaction(SIGPROF, nullptr, &action) == 0 && action.sa_handler != SIG_DFL && action.sa_handler != SIG_IGN;
+  return sigaction(SIGPROF, nullptr, &action) == 0 ? action.sa_handler : SIG_DFL;
+}
+
+// What LuaJIT's profiler has set. Any other one belongs to somebody else, and may end the process.
+std::atomic<SignalHandler> handler_of_profiler = nullptr;
+static_assert(std::atomic<SignalHandler>::is_always_lock_free, "a signal handler uses it");
+
+bool profiler_runs() noexcept {
+  const SignalHandler handler = handler_of_profiler.load(std::memory_order_relaxed);
+  return handler != nullptr && profiling_handler() == handler;
 }
 
 }  // namespace
 
 void make_compiled_code_stoppable(lua_State* L) noexcept {
+  if (profiler_runs()) return;
+  const SignalHandler before = profiling_handler();
   // l: once in each line; i: a period in milliseconds of processor time, more than eleven days.
-  if (!profiler_runs())
-    luaJIT_profile_start(
-        L, "li1000000000", [](void*, lua_State*, int, int) {}, nullptr);
+  luaJIT_profile_start(
+      L, "li1000000000", [](void*, lua_State*, int, int) {}, nullptr);
+  if (const SignalHandler now = profiling_handler(); now != before) handler_of_profiler = now;
 }
 
 void leave_compiled_code() noexcept {
-  if (profiler_runs()) static_cast<void>(std::raise(SIGPROF));  // its default action would end the process
+  if (profiler_runs()) static_cast<void>(std::raise(SIGPROF));
 }
 
 #else
