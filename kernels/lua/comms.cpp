@@ -55,7 +55,7 @@ CommMessage message_of_arguments(lua_State* L, int first, int& argument) {
   ++argument;
   if (lua_isnoneornil(L, argument)) return message;
   if (!lua_istable(L, argument)) throw std::invalid_argument("a list of strings expected");
-  const lua_Integer count = static_cast<lua_Integer>(lua_rawlen(L, argument));
+  const auto count = static_cast<lua_Integer>(lua_rawlen(L, argument));
   for (lua_Integer i = 1; i <= count; ++i) {
     lua_rawgeti(L, argument, i);
     if (lua_type(L, -1) != LUA_TSTRING) throw std::invalid_argument("buffer " + std::to_string(i) + " is no string");
@@ -76,7 +76,7 @@ void push_message(lua_State* L, const CommMessage& message) {
   lua_newtable(L);
   for (std::size_t i = 0; i < message.buffers.size(); ++i) {
     lua_pushlstring(L, message.buffers[i].data(), message.buffers[i].size());
-    lua_rawseti(L, -2, static_cast<lua_Integer>(i + 1));
+    lua_rawseti(L, -2, static_cast<lua_Integer>(i) + 1);
   }
   lua_setfield(L, -2, "buffers");
 }

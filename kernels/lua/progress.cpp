@@ -19,6 +19,7 @@
 
 namespace lua_kernel {
 
+/// Lives in the memory of a userdata, which Lua does not move.
 struct ProgressBar {
   using Clock = std::chrono::steady_clock;
 
@@ -115,9 +116,7 @@ void show(Frontend& frontend, ProgressBar& bar) {
   }
 }
 
-ProgressBar& check_bar(lua_State* L, int index) {
-  return **static_cast<ProgressBar**>(luaL_checkudata(L, index, type_name));
-}
+ProgressBar& check_bar(lua_State* L, int index) { return *static_cast<ProgressBar*>(luaL_checkudata(L, index, type_name)); }
 
 /// Shows a bar that changed, now or later.
 void changed(lua_State* L, ProgressBar& bar, bool at_once = false) {
@@ -166,12 +165,9 @@ void set_label(lua_State* L, ProgressBar& bar, int index, int argument) {
 
 /// Pushes a bar that is not shown yet.
 ProgressBar& push_bar(lua_State* L, double total) {
-  auto** box = static_cast<ProgressBar**>(lua_newuserdata(L, sizeof(ProgressBar*)));
-  *box = nullptr;
-  luaL_setmetatable(L, type_name);
-  *box = new (std::nothrow) ProgressBar;
-  if (*box == nullptr) luaL_error(L, "not enough memory");
-  ProgressBar& bar = **box;
+  void* memory = lua_newuserdata(L, sizeof(ProgressBar));
+  luaL_setmetatable(L, type_name);  // may raise; from here on nothing does
+  ProgressBar& bar = *new (memory) ProgressBar;
   bar.total = total;
   bar.finished = total == 0;
   bar.id = Session::of(L).jupyter().new_display_id();
@@ -235,15 +231,15 @@ int bar_tostring(lua_State* L) {
 int bar_mimebundle(lua_State*) { return 0; }
 
 int bar_gc(lua_State* L) {
-  auto** box = static_cast<ProgressBar**>(luaL_checkudata(L, 1, type_name));
-  if (*box == nullptr) return 0;
+  ProgressBar& bar = check_bar(L, 1);
   Session& session = Session::of(L);
-  if ((*box)->pending) {
-    session.jupyter().progress().remove_pending(*box);
-    static_cast<void>(attempt(L, [&] { show(session.frontend(), **box); }));
+  if (bar.pending) {
+    session.jupyter().progress().remove_pending(&bar);
+    static_cast<void>(attempt(L, [&] { show(session.frontend(), bar); }));
   }
-  delete *box;
-  *box = nullptr;
+  bar.~ProgressBar();
+  lua_pushnil(L);  // user code may call this too: nobody may take what is left for a bar
+  lua_setmetatable(L, 1);
   return 0;
 }
 
@@ -297,6 +293,8 @@ void ProgressBars::install(lua_State* L) {
   constexpr luaL_Reg functions[] = {{"progress", progress}, {"progress_of", progress_of}, {nullptr, nullptr}};
   luaL_newmetatable(L, type_name);
   luaL_setfuncs(L, metamethods, 0);
+  lua_pushliteral(L, "protected");  // without its __gc a bar that waits would leave a dangling pointer
+  lua_setfield(L, -2, "__metatable");
   lua_newtable(L);
   luaL_setfuncs(L, methods, 0);
   lua_setfield(L, -2, "__index");

@@ -411,6 +411,9 @@ TEST_F(LuaJupyter, SaysWhatIsWrongWithProgress) {
               HasSubstr("bad argument #1 to 'progress_of' (table or function expected, got number)"));
   EXPECT_THAT(value("jupyter.progress_of({}, {total = 'x'})"), HasSubstr("total: a number"));
   EXPECT_THAT(value("jupyter.progress(1).update({})"), HasSubstr("jupyter.Progress expected"));
+  EXPECT_THAT(value("local bar = jupyter.progress(1) debug.getmetatable(bar).__gc(bar) bar:update()"),
+              StartsWith("LuaError: "));
+  EXPECT_EQ(value("getmetatable(jupyter.progress(1))"), "\"protected\"");
 }
 
 // --- comms ---------------------------------------------------------------------------------------
