@@ -182,7 +182,7 @@ std::unique_ptr<ValueNode> ValueReader::read_table(int index, std::string name, 
 std::size_t ValueReader::count_items(int index) {
   std::size_t count = 0;
   while (count % steps_between_looks != 0 || !stopping()) {
-    lua_rawgeti(L_, index, static_cast<lua_Integer>(count + 1));
+    lua_rawgeti(L_, index, static_cast<lua_Integer>(count) + 1);
     const bool is_end = lua_isnil(L_, -1);
     lua_pop(L_, 1);
     if (is_end) break;
@@ -194,7 +194,7 @@ std::size_t ValueReader::count_items(int index) {
 void ValueReader::read_items(ValueNode& node, int index, int depth) {
   node.items_left = count_items(index);
   while (node.items_left > 0 && node.items < limits_.entries) {
-    lua_rawgeti(L_, index, static_cast<lua_Integer>(node.items + 1));
+    lua_rawgeti(L_, index, static_cast<lua_Integer>(node.items) + 1);
     if (!add_entry(node, {}, depth)) break;
     ++node.items;
     --node.items_left;
