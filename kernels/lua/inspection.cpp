@@ -18,6 +18,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace lua_kernel {
 namespace {
@@ -28,7 +29,7 @@ using Kind = StaticValue::Kind;
 constexpr std::size_t max_functions = 200;  // listed of one table
 constexpr std::size_t max_keys = 20'000;    // looked at for that
 constexpr std::size_t longest_expression = 500;
-constexpr std::size_t max_targets = 20;  // a call in a call in a call
+constexpr std::size_t max_targets = 10;  // a call in a call in a call
 
 ValueLimits preview_limits() {
   return {
@@ -106,7 +107,9 @@ class Inspector {
     if (list_.tokens[target].kind == TokenKind::keyword) return describe_keyword(word);
     scope_ = scope_at(code_, list_.tokens, target);
     if (scope_.place == Place::declaration) return describe_declaration(target);
-    scope_.definitions = scope_at(code_, list_.tokens, list_.tokens.size()).definitions;
+    // Those of the whole cell: a function may be used before it is defined.
+    if (!definitions_) definitions_ = scope_at(code_, list_.tokens, list_.tokens.size()).definitions;
+    scope_.definitions = *definitions_;
     if (scope_.place == Place::field || scope_.place == Place::method) {
       const StaticValue base = evaluator_.evaluate(scope_.base);
       const std::string base_path = evaluator_.path_of(scope_.base);
@@ -299,6 +302,7 @@ class Inspector {
   int detail_level_;
   TokenList list_ = tokenize(code_);
   Scope scope_;
+  std::optional<std::vector<Definition>> definitions_;
   StandardValues standard_{L_};
   StaticEvaluator evaluator_{L_, code_, list_.tokens, scope_};
   HelpPage page_;

@@ -59,7 +59,8 @@ class LuaHelp : public testing::Test {
     EXPECT_EQ(calls(), calls_before_);
     EXPECT_EQ(lua_gettop(L), 0);
     EXPECT_EQ(notebook.frontend.both, "");
-    EXPECT_LT(slowest_, std::chrono::seconds(2));  // some milliseconds where nothing else runs
+    EXPECT_LT(slowest_,
+              std::chrono::seconds(10));  // 0.1 s where nothing else runs; sanitizers and busy machines are slower
   }
 
   /// All that helps to write, at one place.
