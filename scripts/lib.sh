@@ -18,7 +18,7 @@ build_packages=(
 )
 # libclang-rt-dev has no version in its name: it brings the runtime of the distribution's own clang. The sources are laid out
 # and looked at by version 14 of these tools, wherever they are built.
-test_packages=(libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache)
+test_packages=(libluajit-5.1-dev libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache)
 
 # --- What the user sees --------------------------------------------------------------------------
 
