@@ -40,6 +40,42 @@ TEST(LuaLexer, LeavesOutCommentsOfBothKinds) {
   EXPECT_THAT(texts("a -- b [[\nc --[[ d\n e ]] f --[==[ ]] ]==] g --"), ElementsAre("a", "c", "f", "g"));
 }
 
+TEST(LuaLexer, KeepsCommentsApart) {
+  const std::string_view code = "a -- b\nc --[[ d ]] e --[x]\n--[[ f";
+  const auto list = tokenize(code);
+  std::vector<std::string> comments;
+  for (const auto& comment : list.comments) comments.emplace_back(text_of(comment, code));
+  EXPECT_THAT(comments, ElementsAre("-- b", "--[[ d ]]", "--[x]", "--[[ f"));
+}
+
+TEST(LuaLexer, KnowsWhatIsTypedIntoAComment) {
+  const auto inside = [](std::string code) {
+    const std::size_t cursor = code.find('|');
+    code.erase(cursor, 1);
+    return inside_comment(tokenize(code), code, cursor);
+  };
+  for (const char* code : {"--|", "-- a|", "-- a|\nb", "--[[|", "--[[ a|", "--[[ a ]|]", "--[=[ ]]|", "--[x]|", "a --|"}) {
+    EXPECT_TRUE(inside(code)) << code;
+  }
+  for (const char* code : {"|", "|--", "-|-", "--[[ a ]]|", "-- a\n|", "a| --", "'--|'", "--[=[ a ]=]|b"}) {
+    EXPECT_FALSE(inside(code)) << code;
+  }
+}
+
+TEST(LuaLexer, ReadsStringsWithoutEscapes) {
+  using lua_kernel::plain_string;
+  EXPECT_EQ(plain_string("'a b'"), "a b");
+  EXPECT_EQ(plain_string("\"\""), "");
+  EXPECT_EQ(plain_string("[==[a]]]==]"), "a]]");
+  for (const char* literal : {"'a\\n'", "[[\na]]", "", "'", "[", "[="}) EXPECT_FALSE(plain_string(literal)) << literal;
+}
+
+TEST(LuaLexer, TellsNamesFromKeywords) {
+  for (const char* name : {"a", "_", "end_", "nil0", "A1"}) EXPECT_TRUE(lua_kernel::is_identifier(name)) << name;
+  for (const char* name : {"", "1a", "end", "a b", "a-b", "\xc3\xa4"})
+    EXPECT_FALSE(lua_kernel::is_identifier(name)) << name;
+}
+
 TEST(LuaLexer, MarksWhatTheEndCutsOff) {
   for (const char* code : {"'abc", "\"a\\", "[[a", "[==[ ]]", "--[[ a", "'a\nb"}) {
     const auto tokens = tokenize(code).tokens;
