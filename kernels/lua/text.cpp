@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "text.hpp"
 
+#include "utf8.hpp"
+
 #include <algorithm>
 
 namespace lua_kernel {
@@ -10,29 +12,6 @@ constexpr std::string_view ellipsis = "…";
 constexpr std::string_view replacement = "\uFFFD";
 
 bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0U) == 0x80U; }
-
-bool continues(std::string_view text, std::size_t at, std::size_t count) {
-  if (text.size() - at <= count) return false;
-  const std::string_view rest = text.substr(at + 1, count);
-  return std::all_of(rest.begin(), rest.end(), is_continuation);
-}
-
-/// The length of the character of UTF-8 at `at`, 0 for bytes that are none (overlong forms and surrogates included).
-std::size_t character(std::string_view text, std::size_t at) {
-  const auto first = static_cast<unsigned char>(text[at]);
-  if (first < 0x80) return 1;
-  const unsigned second = at + 1 < text.size() ? static_cast<unsigned char>(text[at + 1]) : 0;
-  if (first >= 0xC2 && first <= 0xDF) return continues(text, at, 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool wrong = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F);
-    return !wrong && continues(text, at, 2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool wrong = (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
-    return !wrong && continues(text, at, 3) ? 4 : 0;
-  }
-  return 0;
-}
 
 void add_escaped(std::string& literal, char c) {
   constexpr std::string_view named = "\a\b\f\n\r\t\v\\\"";
@@ -67,7 +46,7 @@ std::string quoted(std::string_view bytes, std::size_t limit) {
   std::string literal = "\"";
   for (std::size_t at = 0; at < text.size();) {
     const char c = text[at];
-    const std::size_t length = character(text, at);
+    const std::size_t length = utf8::character_size(text, at);
     const bool control = length == 1 && (static_cast<unsigned char>(c) < 0x20 || c == '\x7f');
     if (length == 0 || control || c == '"' || c == '\\') {
       add_escaped(literal, c);
@@ -99,7 +78,7 @@ std::string readable_line(std::string_view bytes) {
   const std::string_view line = bytes.substr(begin, bytes.find_last_not_of(" \t\r") + 1 - begin);
   std::string text;
   for (std::size_t at = 0; at < line.size();) {
-    const std::size_t length = character(line, at);
+    const std::size_t length = utf8::character_size(line, at);
     const bool is_tab = line[at] == '\t';
     if (length == 0 || (static_cast<unsigned char>(line[at]) < 0x20 && !is_tab) || line[at] == '\x7f') {
       text += replacement;
