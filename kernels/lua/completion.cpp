@@ -163,9 +163,7 @@ class Completer {
 
   void add_names(Matches& matches) {
     const auto& variables = scope_.variables;
-    for (auto variable = variables.rbegin(); variable != variables.rend(); ++variable) {
-      matches.add(variable->name, Match::Origin::variable);
-    }
+    for (std::size_t i = variables.size(); i-- > 0;) matches.add(variables[i].name, Match::Origin::variable);
     const bool statement = scope_.place == Place::statement;
     for (const auto keyword : keywords()) {
       constexpr std::array<std::string_view, 5> in_expressions = {"false", "function", "nil", "not", "true"};
