@@ -7,7 +7,7 @@
 
 #if LUA_VERSION_NUM < 504
 
-void adrastea_luaL_argexpected(lua_State* L, bool holds, int argument, const char* expected) {
+void adrastea_lual_argexpected(lua_State* L, bool holds, int argument, const char* expected) {
   if (holds) return;
   const char* message = lua_pushfstring(L, "%s expected, got %s", expected, luaL_typename(L, argument));
   luaL_argerror(L, argument, message);
@@ -29,7 +29,7 @@ int adrastea_lua_isinteger(lua_State* L, int index) {
   return static_cast<lua_Number>(static_cast<long long>(number)) == number ? 1 : 0;
 }
 
-const char* adrastea_luaL_tolstring(lua_State* L, int index, std::size_t* size) {
+const char* adrastea_lual_tolstring(lua_State* L, int index, std::size_t* size) {
   index = lua_absindex(L, index);
   if (luaL_callmeta(L, index, "__tostring") != 0) {
     if (lua_isstring(L, -1) == 0) luaL_error(L, "'__tostring' must return a string");
@@ -56,7 +56,7 @@ const char* adrastea_luaL_tolstring(lua_State* L, int index, std::size_t* size) 
   return lua_tolstring(L, -1, size);
 }
 
-int adrastea_luaL_getsubtable(lua_State* L, int index, const char* name) {
+int adrastea_lual_getsubtable(lua_State* L, int index, const char* name) {
   index = lua_absindex(L, index);
   if (lua_getfield(L, index, name) == LUA_TTABLE) return 1;
   lua_pop(L, 1);
@@ -66,7 +66,7 @@ int adrastea_luaL_getsubtable(lua_State* L, int index, const char* name) {
   return 0;
 }
 
-void adrastea_luaL_requiref(lua_State* L, const char* name, lua_CFunction open, int global) {
+void adrastea_lual_requiref(lua_State* L, const char* name, lua_CFunction open, int global) {
   luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
   lua_getfield(L, -1, name);
   if (lua_toboolean(L, -1) == 0) {

@@ -16,8 +16,8 @@
 #define luaL_pushfail(L) lua_pushnil(L)
 
 /// As `luaL_argexpected`: a function here, since it names the type that it got.
-void adrastea_luaL_argexpected(lua_State* L, bool holds, int argument, const char* expected);
-#define luaL_argexpected(L, holds, argument, expected) adrastea_luaL_argexpected(L, (holds), (argument), (expected))
+void adrastea_lual_argexpected(lua_State* L, bool holds, int argument, const char* expected);
+#define luaL_argexpected(L, holds, argument, expected) adrastea_lual_argexpected(L, (holds), (argument), (expected))
 
 #endif
 
@@ -35,14 +35,14 @@ int adrastea_lua_absindex(lua_State* L, int index);
 int adrastea_lua_isinteger(lua_State* L, int index);
 #define lua_isinteger(L, index) adrastea_lua_isinteger(L, (index))
 
-const char* adrastea_luaL_tolstring(lua_State* L, int index, std::size_t* size);
-#define luaL_tolstring(L, index, size) adrastea_luaL_tolstring(L, (index), (size))
+const char* adrastea_lual_tolstring(lua_State* L, int index, std::size_t* size);
+#define luaL_tolstring(L, index, size) adrastea_lual_tolstring(L, (index), (size))
 
-int adrastea_luaL_getsubtable(lua_State* L, int index, const char* name);
-#define luaL_getsubtable(L, index, name) adrastea_luaL_getsubtable(L, (index), (name))
+int adrastea_lual_getsubtable(lua_State* L, int index, const char* name);
+#define luaL_getsubtable(L, index, name) adrastea_lual_getsubtable(L, (index), (name))
 
-void adrastea_luaL_requiref(lua_State* L, const char* name, lua_CFunction open, int global);
-#define luaL_requiref(L, name, open, global) adrastea_luaL_requiref(L, (name), (open), (global))
+void adrastea_lual_requiref(lua_State* L, const char* name, lua_CFunction open, int global);
+#define luaL_requiref(L, name, open, global) adrastea_lual_requiref(L, (name), (open), (global))
 
 void adrastea_lua_rawgetp(lua_State* L, int index, const void* key);
 #define lua_rawgetp(L, index, key) (adrastea_lua_rawgetp(L, (index), (key)), lua_type(L, -1))
