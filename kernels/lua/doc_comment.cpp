@@ -204,7 +204,7 @@ std::string comment_above(std::string_view code, const TokenList& list, std::siz
     start = own_line;
   }
   std::string text;
-  for (auto part = parts.rbegin(); part != parts.rend(); ++part) text.append(*part).append("\n");
+  for (std::size_t i = parts.size(); i-- > 0;) text.append(parts[i]).append("\n");
   return trimmed(text).empty() ? std::string() : text;
 }
 

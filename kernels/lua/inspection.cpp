@@ -246,7 +246,8 @@ class Inspector {
           colon == std::string::npos && scope_.place == Place::method && path.find('.') != std::string::npos;
       page_.code(method ? call_text(path, signature) : name + signature);
       page_.paragraph(entry->text);
-      page_.detail("Type", "function of Lua's standard library");
+      page_.detail("Type", name.starts_with("jupyter.") ? "function of the kernel's module jupyter"
+                                                        : "function of Lua's standard library");
       return;
     }
     lua_Debug function;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// The texts that completion and help show for Lua itself. To add one, add a line: name, signature, text. A name is
-// "library.function", "function", "library" or "file:method", whose signature starts with the file. Texts are Markdown with
-// `code` as their only mark; the first sentence stands alone in lists. A version of Lua that lacks a function shows no line
-// for it, so say "(5.4)" only where what a function does differs.
+// The texts that completion and help show for Lua itself and for the kernel's own module. To add one, add a line: name,
+// signature, text. A name is "library.function", "function", "library" or "file:method", whose signature starts with the
+// file. Texts are Markdown with `code` as their only mark; the first sentence stands alone in lists. A version of Lua that
+// lacks a function shows no line for it, so say "(5.4)" only where what a function does differs.
 #include "standard_library.hpp"
 
 #include <algorithm>
@@ -418,6 +418,7 @@ const std::vector<StandardEntry>& standard_library() {
        "Shows a value as JSON, which JupyterLab folds; the option `expanded` unfolds it."},
       {"jupyter.latex", "(text [, options])", "Shows LaTeX, with its formulas between dollars."},
       {"jupyter.markdown", "(text [, options])", "Shows Markdown."},
+      {"jupyter.null", "", "What stands for null in JSON."},
       {"jupyter.password", "([prompt])", "Asks the user for a line that is not shown while it is typed."},
       {"jupyter.plotly", "(figure [, options])",
        "Shows a Plotly figure: a table with `data` and `layout`, or the text of such JSON."},

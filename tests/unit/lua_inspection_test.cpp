@@ -71,6 +71,7 @@ TEST_F(LuaInspection, HasAnEntryForAllOfTheStandardLibrary) {
   }
   const std::string listed = notebook.value(R"(
     local all = {}
+    for name in pairs(require 'jupyter') do all[#all + 1] = 'jupyter.' .. name end
     for name, value in pairs(_G) do
       if name ~= 'arg' then all[#all + 1] = name end
       if type(value) == 'table' and name ~= '_G' and name ~= 'arg' then
