@@ -42,8 +42,8 @@ INSTANTIATE_TEST_SUITE_P(
         Attack{"setmetatable({}, {__tostring = error})", "error in __tostring: a table value"},
         Attack{"setmetatable({}, {__tostring = function() error(nil) end})", "error in __tostring: a nil value"},
         Attack{"setmetatable({}, {__tostring = 1})", "attempt to call a number value"},
-        Attack{"setmetatable({}, {__tostring = coroutine.yield})", "outside a coroutine"},
-        Attack{"setmetatable({}, {__tostring = function(t) return tostring(t) end})", "overflow"},
+        Attack{"setmetatable({}, {__tostring = coroutine.yield})", "error in __tostring: attempt to yield"},
+        Attack{"setmetatable({}, {__tostring = function(t) return tostring(t) .. '' end})", "overflow"},
         Attack{"setmetatable({}, {__name = {}})", "{}"}, Attack{"setmetatable({}, {__name = '\\0\\xff'})", " {}"},
         Attack{"setmetatable({}, setmetatable({}, {__index = error, __metatable = error}))", "{}"},
         Attack{"error(setmetatable({}, {__tostring = error, __name = 1}))", "error in __tostring"},
@@ -79,20 +79,23 @@ INSTANTIATE_TEST_SUITE_P(
                "overflow"},
         Attack{"local t = {} for i = 1, 100000 do t = {t} end return t", "{…}"},
         Attack{"local t = {} for i = 1, 100000 do t = setmetatable({}, {__index = t}) end return t.x", "loop"},
-        Attack{"local s = ('('):rep(300) .. ('x'):rep(1) .. (')'):rep(300) return load('return ' .. s)", "overflow"},
-        Attack{"local s = ('{'):rep(100000) return load('return ' .. s)", "overflow"},
+        Attack{"local s = ('('):rep(300) .. ('x'):rep(1) .. (')'):rep(300) return load('return ' .. s)",
+               either("overflow", "too many syntax levels")},
+        Attack{"local s = ('{'):rep(100000) return load('return ' .. s)", either("overflow", "too many syntax levels")},
         Attack{"local function f() local c = coroutine.wrap(f) return c() end f()", "overflow"},
-        Attack{"return string.format(('%s'):rep(100), table.unpack({}, 1, 100))", "nilnil"},
-        Attack{"return select('#', table.unpack({}, 1, 1e5))", "100000"},
+        Attack{"return string.format(('%s'):rep(100), (table.unpack or unpack)({}, 1, 100))", "nilnil"},
+        Attack{"return select('#', (table.unpack or unpack)({}, 1, 5000))", "5000"},
         Attack{"return string.rep('x', 100, ('y'):rep(1e6)):len()", "99000100"}));
 
-INSTANTIATE_TEST_SUITE_P(
-    Bytes, LuaAttack,
-    testing::Values(Attack{"'\\0\\xff\\xfe'", R"("\000\255\254")"}, Attack{"error('\\0\\xff')", "LuaError: "},
-                    Attack{"print('\\0\\xff')", ""}, Attack{"io.write('\\xc3') io.write('\\xa4')", "file ("},
-                    Attack{"_G['\\xff\\0'] = 1 return _G['\\xff\\0']", "1"}, Attack{"error('a\\0b', 0)", "LuaError: a"},
-                    Attack{"load('x = = \\0\\xff', '=\\xff')", "nil\t"}, Attack{"\xff\xfe", "SyntaxError"},
-                    Attack{"x = '\xff'", ""}, Attack{"error(setmetatable({}, {__name = '\\xff\\0'}))", "{}"}));
+INSTANTIATE_TEST_SUITE_P(Bytes, LuaAttack,
+                         testing::Values(Attack{"'\\0\\xff\\xfe'", R"("\000\255\254")"},
+                                         Attack{"error('\\0\\xff')", "LuaError: "}, Attack{"print('\\0\\xff')", ""},
+                                         Attack{"io.write('\\xc3') io.write('\\xa4')", either("file (", "true")},
+                                         Attack{"_G['\\xff\\0'] = 1 return _G['\\xff\\0']", "1"},
+                                         Attack{"error('a\\0b', 0)", "LuaError: a"},
+                                         Attack{"load('x = = \\0\\xff', '=\\xff')", "nil"},
+                                         Attack{"\xff\xfe", either("SyntaxError", "nil")}, Attack{"x = '\xff'", ""},
+                                         Attack{"error(setmetatable({}, {__name = '\\xff\\0'}))", "{}"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Redefinitions, LuaAttack,
@@ -101,15 +104,17 @@ INSTANTIATE_TEST_SUITE_P(
                     Attack{"package.loaded._G = nil package.loaded = nil package = nil return {print}", "(builtin)"},
                     Attack{"for k in pairs(package.loaded) do package.loaded[k] = nil end return {print}", "(builtin)"},
                     Attack{"local r = debug.getregistry() r._LOADED = nil return {print}", "(builtin)"},
-                    Attack{"debug.sethook(error, 'crl') return 1", ""},
-                    Attack{"debug.sethook(function() error('hook') end, '', 1) return 1", "hook"}));
+                    Attack{either("debug.sethook(error, 'crl') return 1", ""), ""},
+                    Attack{either("debug.sethook(function() error('hook') end, '', 1) return 1", "'hook'"), "hook"}));
 
+#ifndef LUAJIT_VERSION_NUM  // which does not tell that a function runs as a hook
 TEST(LuaHostile, HookThatRaisesIsTakenAway) {
   LuaNotebook notebook;
   EXPECT_THAT(notebook.printed("debug.sethook(error, 'crl') return 1"), StartsWith("LuaError: "));
   EXPECT_THAT(notebook.frontend.err, HasSubstr("hook"));
   EXPECT_EQ(notebook.value("debug.gethook()"), "");
 }
+#endif
 
 TEST(LuaHostile, RedefinesPrintAndIo) {
   LuaNotebook notebook;
@@ -123,13 +128,13 @@ TEST(LuaHostile, ClosesAndReopensTheStandardFiles) {
   LuaNotebook notebook;
   EXPECT_THAT(notebook.value("io.stdout:close() io.stderr:close() io.stdin:close() return io.output():close()"),
               HasSubstr("cannot close"));
-  EXPECT_EQ(notebook.printed("io.stdout:setvbuf('full', 1 << 20) io.stdout:write('kept')"), "kept");
+  EXPECT_EQ(notebook.printed("io.stdout:setvbuf('full', 2^20) io.stdout:write('kept')"), "kept");
   EXPECT_EQ(notebook.printed("print('alive')"), "alive\n");
 }
 
 TEST(LuaHostile, StringsOfAGigabyte) {
   LuaNotebook notebook;
-  EXPECT_THAT(notebook.value("big = ('x'):rep(1 << 30) return #big, big"),
+  EXPECT_THAT(notebook.value("big = ('x'):rep(2^30) return #big, big"),
               AllOf(StartsWith("1073741824\n\"xxx"), HasSubstr("more bytes")));
   EXPECT_THAT(notebook.value("{big, n = big}"), HasSubstr("more bytes"));
   EXPECT_THAT(notebook.value("setmetatable({}, {__tostring = function() return big end})"), HasSubstr("more bytes"));
@@ -199,7 +204,7 @@ TEST_P(LuaMemory, EndsAtTheLimit) {
 
 INSTANTIATE_TEST_SUITE_P(
     Cells, LuaMemory,
-    testing::Values("string.rep('x', 1 << 30)", "local t = {} while true do t[#t + 1] = {} end",
+    testing::Values("string.rep('x', 2^30)", "local t = {} while true do t[#t + 1] = {} end",
                     "hoard = {} while true do hoard[#hoard + 1] = ('x'):rep(1000) .. #hoard end",
                     "local s = 'x' while true do s = s .. s end", "table.concat({('x'):rep(1e7), ('y'):rep(1e7)})",
                     "local f = function() end while true do local g = f f = function() return g() end end",
@@ -209,8 +214,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(LuaMemoryLimit, IsALimitForEachCellAndForWhatItShows) {
   LuaNotebook notebook(std::size_t{16} << 20);
-  EXPECT_EQ(notebook.value("pcall(string.rep, 'x', 1 << 30)"), "false\t\"not enough memory\"");
-  EXPECT_THAT(notebook.value("setmetatable({}, {__tostring = function() return ('x'):rep(1 << 30) end})"),
+  EXPECT_EQ(notebook.value("pcall(string.rep, 'x', 2^30)"), "false\t\"not enough memory\"");
+  EXPECT_THAT(notebook.value("setmetatable({}, {__tostring = function() return ('x'):rep(2^30) end})"),
               HasSubstr("(error in __tostring: not enough memory)"));
   EXPECT_EQ(notebook.value("error('not enough memory', 0)"), "LuaError: not enough memory");
   expect_alive(notebook);
@@ -218,7 +223,7 @@ TEST(LuaMemoryLimit, IsALimitForEachCellAndForWhatItShows) {
 
 TEST(LuaMemoryLimit, IsCountedWhereItIsGivenBack) {
   LuaNotebook notebook(std::size_t{16} << 20);
-  EXPECT_EQ(notebook.value("for i = 1, 300 do local s = ('x'):rep(1 << 20) .. i end return 'done'"), "\"done\"");
+  EXPECT_EQ(notebook.value("for i = 1, 300 do local s = ('x'):rep(2^20) .. i end return 'done'"), "\"done\"");
 }
 
 }  // namespace
