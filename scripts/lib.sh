@@ -13,7 +13,7 @@ logs=$build/logs
 
 build_packages=(
   g++ cmake ninja-build pkg-config git
-  libzmq3-dev cppzmq-dev nlohmann-json3-dev libssl-dev xtl-dev libcli11-dev libspdlog-dev liblua5.4-dev
+  libzmq3-dev cppzmq-dev nlohmann-json3-dev libssl-dev xtl-dev libcli11-dev libspdlog-dev libsqlite3-dev liblua5.4-dev
   python3 python3-venv
 )
 # libclang-rt-dev has no version in its name: it brings the runtime of the distribution's own clang. The sources are laid out

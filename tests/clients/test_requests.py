@@ -30,20 +30,6 @@ def test_user_expressions():
         assert "on purpose" in values["bad"]["evalue"]
 
 
-def test_history(kernel_name):
-    with kernel(kernel_name) as (_, client):
-        codes = ["x = 1", "y = 2", "x = 3"]
-        for code in codes:
-            run(client, code)
-        run(client, "unseen = 1", store_history=False)
-        tail = ask(client, client.history(hist_access_type="tail", n=10))
-        assert [entry[2] for entry in tail["history"]] == codes
-        found = ask(client, client.history(hist_access_type="search", pattern="x*", n=10))
-        assert [entry[2] for entry in found["history"]] == ["x = 1", "x = 3"]
-        part = ask(client, client.history(hist_access_type="range", session=0, start=2, stop=3))
-        assert [entry[1:] for entry in part["history"]] == [[2, "y = 2"]]
-
-
 def test_questions_that_echo_does_not_understand_have_answers_too(kernel_name):
     with kernel(kernel_name) as (_, client):
         completion = ask(client, client.complete("größer 🌍 zzz", 9))

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -118,6 +119,10 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   command.insert(command.end(), {"-f", file_.string()});
   command.insert(command.end(), options_.arguments.begin(), options_.arguments.end());
   request.environment = options_.environment;
+  // A kernel keeps its history there: no test may read or write the user's own.
+  const auto is_data = [](const std::string& variable) { return variable.starts_with("JUPYTER_DATA_DIR="); };
+  if (std::none_of(request.environment.begin(), request.environment.end(), is_data))
+    request.environment.push_back("JUPYTER_DATA_DIR=" + (directory_ / "data").string());
   request.tell_parent = options_.tell_parent;
   request.through_parent = options_.through_parent;
   request.stdout_file = directory_ / "stdout";

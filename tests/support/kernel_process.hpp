@@ -25,7 +25,7 @@ struct LaunchOptions {
   Transport transport = Transport::ipc;
   std::vector<std::string> command_prefix{};  ///< before "-f FILE", e.g. -m ipykernel_launcher
   std::vector<std::string> arguments{};       ///< after it
-  std::vector<std::string> environment{};     ///< NAME=VALUE, beside the test's own
+  std::vector<std::string> environment{};     ///< NAME=VALUE, beside or instead of the test's own
   bool tell_parent = true;                    ///< sets JPY_PARENT_PID
   bool through_parent = false;                ///< by a process in between, which kill_parent() ends
   Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
@@ -60,7 +60,8 @@ class KernelProcess {
   /// Waits, with port0, until the kernel has written its ports; fails at once when it ends instead.
   [[nodiscard]] Connection connection(Deadline deadline = Deadline());
   [[nodiscard]] const std::filesystem::path& connection_file() const noexcept { return file_; }
-  /// Private to this kernel: connection file, ipc sockets, captured output.
+  /// Private to this kernel: connection file, ipc sockets, captured output, and Jupyter's data directory (data) unless the
+  /// options name another.
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
   void signal(int number) const;

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <charconv>
@@ -40,7 +41,10 @@ Prepared prepare(const SpawnRequest& request) {
   for (const auto& argument : request.command) made.arguments.push_back(const_cast<char*>(argument.c_str()));
   made.arguments.push_back(nullptr);
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!std::string_view(*variable).starts_with("JPY_")) made.variables.emplace_back(*variable);
+    const std::string_view text(*variable);
+    const auto replaces = [&](const std::string& mine) { return text.starts_with(mine.substr(0, mine.find('=') + 1)); };
+    if (text.starts_with("JPY_") || std::any_of(request.environment.begin(), request.environment.end(), replaces)) continue;
+    made.variables.emplace_back(text);
   }
   made.variables.insert(made.variables.end(), request.environment.begin(), request.environment.end());
   std::array<int, 2> ends{};

@@ -58,6 +58,12 @@ TEST(CommandLine, IgnoresWhatLaunchersAppend) {
   EXPECT_THAT(command.ignored, ElementsAre("--ident=7", "--debug", "extra"));
 }
 
+TEST(CommandLine, KeepsHistoryUnlessToldNotTo) {
+  EXPECT_TRUE(parsed({"-f", "a.json"}).keep_history);
+  EXPECT_FALSE(parsed({"--no-history", "-f", "a.json"}).keep_history);
+  EXPECT_FALSE(parsed({"-f", "a.json", "--no-history"}).keep_history);
+}
+
 TEST(CommandLine, KnowsTheLevelsOfTheLog) {
   EXPECT_EQ(parsed({"--log-level", "debug"}).log_level, Level::debug);
   EXPECT_EQ(parsed({"--log-level", "info"}).log_level, Level::info);

@@ -22,10 +22,15 @@ History five() {
   return history;
 }
 
-Json ask(const History& history, const char* request) { return history.reply(Json::parse(request))["history"]; }
+/// Of a history or, as most tests have it, of a temporary one.
+template <class AnyHistory>
+Json ask(AnyHistory&& history, const char* request) {
+  return history.reply(Json::parse(request))["history"];
+}
 
 /// The lines of an answer, by number.
-std::vector<int> lines(const History& history, const char* request) {
+template <class AnyHistory>
+std::vector<int> lines(AnyHistory&& history, const char* request) {
   std::vector<int> numbers;
   for (const Json& entry : ask(history, request)) numbers.push_back(entry[1].get<int>());
   return numbers;
@@ -84,7 +89,7 @@ TEST(HistoryRange, KnowsTheCurrentSessionAsZeroAndAsOneAndNoOther) {
 }
 
 TEST(HistoryRange, FindsEachEntryUnderTheNumbersThatTailGaveIt) {
-  const History history = five();
+  History history = five();
   for (const Json& entry : ask(history, R"({"hist_access_type":"tail","n":5})")) {
     const int line = entry[1].get<int>();
     const Json request = {{"hist_access_type", "range"}, {"session", entry[0]}, {"start", line}, {"stop", line + 1}};
@@ -146,7 +151,7 @@ TEST(HistoryRequests, WithFieldsOfWrongTypesTakeTheDefaults) {
 }
 
 TEST(HistoryMemory, IsBoundedByForgettingTheOldest) {
-  History history{100'000};
+  History history{nullptr, 100'000};
   for (int i = 1; i <= 1000; ++i) history.add(i, std::string(900, 'x'), std::string(100, 'y'));
   const Lines left = lines(history, R"({"hist_access_type":"tail"})");
   EXPECT_EQ(left.back(), 1000);
@@ -157,7 +162,7 @@ TEST(HistoryMemory, IsBoundedByForgettingTheOldest) {
 }
 
 TEST(HistoryMemory, TakesNothingThatIsLargerThanAllOfIt) {
-  History history{1000};
+  History history{nullptr, 1000};
   history.add(1, "small");
   history.add(2, std::string(2000, 'x'));
   EXPECT_EQ(lines(history, R"({"hist_access_type":"tail"})"), Lines{});

@@ -13,6 +13,12 @@
 /// A kernel inside a program that has a life of its own. Programs that are only a kernel use kernel.hpp.
 namespace adrastea {
 
+/// Where the history of executed cells is kept (history_request).
+enum class HistoryMode {
+  in_memory,   ///< this kernel's own cells, until it ends
+  persistent,  ///< in <Jupyter's data directory>/adrastea/history, together with those of other kernels of the same name
+};
+
 struct KernelOptions {
   /// Read and, where ports are 0, rewritten. Empty: an own file in Jupyter's runtime directory, removed at the end.
   std::filesystem::path connection_file{};
@@ -25,6 +31,8 @@ struct KernelOptions {
   bool handle_signals = false;
   /// Ends the process when the one named by JPY_PARENT_PID has ended; run() does.
   bool watch_parent = false;
+  /// run() makes it persistent. A file that cannot be used costs one line in the log, and history is in memory then.
+  HistoryMode history = HistoryMode::in_memory;
   Limits limits{};
 };
 

@@ -62,6 +62,7 @@ struct Grammar {
     app.add_option("-f,--connection-file,--f", connection_file, "serve with this connection file (default: an own one)")
         ->type_name("FILE")
         ->check(LocationFlags::not_empty);
+    app.add_flag("--no-history", no_history, "forget executed cells when the kernel ends; so does ADRASTEA_HISTORY=off");
     app.add_flag("--version", version, "print versions");
     app.add_option("--log-level", log_level, "debug, info, warning (default) or error")
         ->type_name("LEVEL")
@@ -83,6 +84,7 @@ struct Grammar {
   CLI::App* install = nullptr;
   CLI::App* uninstall = nullptr;
   std::string connection_file;
+  bool no_history = false;
   bool version = false;
   std::string log_level = "warning";
   LocationFlags location;
@@ -94,6 +96,7 @@ Command command_of(const Grammar& grammar) {
   Command command;
   command.connection_file = grammar.connection_file;
   command.log_level = level_named(grammar.log_level).value_or(command.log_level);
+  command.keep_history = !grammar.no_history;
   command.location = grammar.location.location();
   command.prefix = grammar.location.prefix;
   command.name = grammar.name;

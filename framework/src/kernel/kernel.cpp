@@ -59,6 +59,17 @@ wire::Signer make_signer(const transport::ConnectionFile& file) {
   return std::move(made).value();
 }
 
+services::History make_history(const KernelOptions& options, const Interpreter& interpreter) {
+  if (options.history == HistoryMode::in_memory) return services::History();
+  try {
+    const std::string name = options.name.empty() ? interpreter.language().name : options.name;
+    return services::History(std::make_unique<services::HistoryStore>(services::history_file(name)));
+  } catch (const std::exception& error) {
+    support::log::warning("history is in memory only: " + std::string(error.what()));
+    return services::History();
+  }
+}
+
 /// What cells started and left behind ends with the kernel, in a session of our own, which is how Jupyter starts kernels.
 void end_children() noexcept {
   if (::getsid(0) != ::getpid()) return;
@@ -167,6 +178,7 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
                                                                   .give_up = [this] { return interrupted(); }})),
       common_(*interpreter_, file_.info(), options_.name.empty() ? interpreter_->language().name : options_.name, *iopub_,
               *this),
+      history_(make_history(options_, *interpreter_)),
       comms_(iopub_, options_.limits.max_json_depth),
       execution_(*interpreter_, iopub_, history_, *this, options_.limits.max_json_depth),
       shell_handler_(*interpreter_, common_, execution_, history_, comms_),
@@ -212,6 +224,7 @@ Kernel::Impl::~Impl() { finish(); }
 void Kernel::Impl::finish() {
   stopping_ = true;
   loop_.abort_rest();
+  history_.close();
   control_.finish();
   if (control_thread_.joinable()) control_thread_.join();
   iopub_->stop();
@@ -273,6 +286,7 @@ int Kernel::Impl::run() {
     support::log::error("the interpreter's shutdown failed: " +
                         server::error_content_of_current_exception().value("evalue", ""));
   }
+  history_.close();  // while control still counts the time of a kernel that must end
   return status_;
 }
 

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <string_view>
 
@@ -86,6 +87,15 @@ void print_versions(const std::string& program, const Interpreter& interpreter) 
                     ", adrastea " + ADRASTEA_VERSION + ", Jupyter protocol " + wire::k_protocol_version + ")\n");
 }
 
+HistoryMode history_mode(const Command& command) {
+  const char* const variable =
+      std::getenv("ADRASTEA_HISTORY");  // NOLINT(concurrency-mt-unsafe): before other threads exist
+  const std::string_view word = variable == nullptr ? "" : variable;
+  if (word == "off" || word == "memory") return HistoryMode::in_memory;
+  if (!word.empty() && word != "on") log::warning("ADRASTEA_HISTORY must be on, off or memory, not " + std::string(word));
+  return command.keep_history ? HistoryMode::persistent : HistoryMode::in_memory;
+}
+
 /// Until the kernel's handlers stand, which unblocks them: a signal in between would leave files behind.
 void hold_signals_back() {
   sigset_t held;
@@ -103,6 +113,7 @@ int serve(const Command& command, const InterpreterFactory& make_interpreter, co
   options.capture_output = true;
   options.handle_signals = true;
   options.watch_parent = true;
+  options.history = history_mode(command);
   // The kernel captures descriptor 1: what follows is for the terminal, not for a notebook.
   support::UniqueFd terminal(command.connection_file.empty() ? ::fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3) : -1);
   hold_signals_back();

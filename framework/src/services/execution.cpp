@@ -59,7 +59,8 @@ server::Reply Execution::run(const server::Context& context, const wire::Message
   const bool ok = result.status == ExecuteResult::Status::ok;
   return {.content = reply_content(request, result, ok ? evaluate_all(expressions) : Json::object()),
           .metadata = metadata_of(started, result),
-          .abort_queue = !ok && !request.silent && request.stop_on_error};
+          .abort_queue = !ok && !request.silent && request.stop_on_error,
+          .after = [this] { history_.save(); }};
 }
 
 ExecuteRequest Execution::read(const wire::Message& message) const {

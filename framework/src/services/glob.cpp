@@ -28,6 +28,13 @@ bool Glob::Token::takes(char32_t c) const {
   return std::any_of(ranges.begin(), ranges.end(), holds) != negated;
 }
 
+std::optional<char> Glob::Token::byte() const {
+  if (star || negated || ranges.size() != 1) return std::nullopt;
+  const auto [low, high] = ranges.front();
+  if (low != high || low >= 0x80) return std::nullopt;
+  return static_cast<char>(low);
+}
+
 Glob::Token Glob::set_token(std::string_view inside) {
   Token token;
   token.negated = inside.front() == '^' || inside.front() == '!';
@@ -77,6 +84,9 @@ bool Glob::matches(std::string_view text) const {
     } else if (star) {
       token = *star + 1;
       (void)utf8::next(text, star_end);
+      // Whole histories are searched: far quicker than to try each character.
+      if (const auto byte = token < tokens_.size() ? tokens_[token].byte() : std::nullopt)
+        star_end = std::min(text.find(*byte, star_end), text.size());
       at = star_end;
     } else {
       return false;

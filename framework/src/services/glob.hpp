@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -22,6 +23,8 @@ class Glob {
     bool negated = false;
     std::vector<std::pair<char32_t, char32_t>> ranges;  ///< both ends included
     [[nodiscard]] bool takes(char32_t c) const;
+    /// The one byte that it stands for, if it is ASCII.
+    [[nodiscard]] std::optional<char> byte() const;
   };
   static Token set_token(std::string_view inside);
   std::vector<Token> tokens_;

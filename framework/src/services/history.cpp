@@ -4,15 +4,17 @@
 #include "services/glob.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <iterator>
 #include <limits>
-#include <string_view>
 #include <unordered_set>
 #include <utility>
 
 namespace adrastea::services {
 namespace {
 
-constexpr std::int64_t k_session = 1;
+constexpr std::int64_t k_only_session = 1;
+constexpr std::chrono::seconds k_search_time{2};
 
 /// An integer field; clients also send floats. Nothing when it is absent, null or no number.
 std::optional<std::int64_t> integer(const Json& request, const char* name) {
@@ -41,73 +43,117 @@ std::size_t most(const Json& request) {
   return n ? static_cast<std::size_t>(std::max<std::int64_t>(*n, 0)) : std::numeric_limits<std::size_t>::max();
 }
 
+std::size_t footprint(const HistoryLine& line) noexcept {
+  return sizeof line + line.input.size() + (line.output ? line.output->size() : 0);
+}
+
+/// Of a session whose latest line is `last`: from start to before stop. Both count from the end when they are negative, and
+/// a stop of 0 is the end.
+struct Part {
+  Part(const Json& request, std::int64_t last)
+      : start(integer(request, "start").value_or(0)), stop(integer(request, "stop").value_or(0)) {
+    if (start < 0) start += last + 1;
+    if (stop <= 0) stop += last + 1;
+  }
+  [[nodiscard]] bool has(const HistoryLine& line) const noexcept { return line.line >= start && line.line < stop; }
+  std::int64_t start;
+  std::int64_t stop;
+};
+
 }  // namespace
 
-std::size_t History::footprint(const Entry& entry) noexcept {
-  return sizeof(Entry) + entry.input.size() + (entry.output ? entry.output->size() : 0);
-}
-
 void History::add(int execution_count, std::string input, std::optional<std::string> output) {
-  entries_.push_back({execution_count, std::move(input), std::move(output)});
-  bytes_ += footprint(entries_.back());
+  own_.push_back({0, execution_count, std::move(input), std::move(output)});
+  bytes_ += footprint(own_.back());
   while (bytes_ > max_bytes_) {
-    bytes_ -= footprint(entries_.front());
-    entries_.pop_front();
+    bytes_ -= footprint(own_.front());
+    own_.pop_front();
   }
 }
 
-History::Chosen History::range(const Json& request) const {
-  Chosen chosen;
-  const std::int64_t session = integer(request, "session").value_or(0);
-  if (entries_.empty() || (session != 0 && session != k_session)) return chosen;
-  const std::int64_t end = std::int64_t{entries_.back().line} + 1;
-  std::int64_t start = integer(request, "start").value_or(0);
-  std::int64_t stop = integer(request, "stop").value_or(0);
-  if (start < 0) start += end;
-  if (stop == 0) stop = end;
-  if (stop < 0) stop += end;
-  for (const Entry& entry : entries_) {
-    if (entry.line >= start && entry.line < stop) chosen.push_back(&entry);
+void History::save() {
+  if (store_) store_->save(own_);
+}
+
+void History::close() {
+  if (store_) store_->close(own_);
+}
+
+std::int64_t History::number() const noexcept { return store_ ? store_->session().value_or(0) : k_only_session; }
+
+History::Lines History::range(const Json& request, bool with_output) {
+  std::int64_t session = integer(request, "session").value_or(0);
+  if (session < 0) {
+    const std::optional<std::int64_t> current = store_ ? store_->current_session() : std::nullopt;
+    session += current.value_or(k_only_session);
+    if (session <= 0) return {};
   }
+  if (session == 0 || session == number()) return own_range(request);
+  Lines chosen;
+  if (!store_) return chosen;
+  const Part part(request, store_->last_line(session));
+  store_->range(session, with_output, [&](const HistoryLine& line) {
+    if (part.has(line)) chosen.push_back(line);
+    return line.line < part.stop;
+  });
   return chosen;
 }
 
-History::Chosen History::tail(const Json& request) const {
-  Chosen chosen;
-  const std::size_t count = std::min(most(request), entries_.size());
-  for (std::size_t i = entries_.size() - count; i < entries_.size(); ++i) chosen.push_back(&entries_[i]);
+History::Lines History::own_range(const Json& request) const {
+  Lines chosen;
+  if (own_.empty()) return chosen;
+  const Part part(request, own_.back().line);
+  std::copy_if(own_.begin(), own_.end(), std::back_inserter(chosen), [&](const auto& line) { return part.has(line); });
+  for (HistoryLine& line : chosen) line.session = number();
   return chosen;
 }
 
-History::Chosen History::search(const Json& request) const {
-  Chosen chosen;
+History::Lines History::search(const Json& request, bool with_output) {
   const Glob glob{text(request, "pattern", "*")};
-  const std::size_t count = most(request);
   const bool unique = flag(request, "unique");
-  std::unordered_set<std::string_view> seen;
-  for (auto entry = entries_.rbegin(); entry != entries_.rend() && chosen.size() < count; ++entry) {
-    if (glob.matches(entry->input) && (!unique || seen.insert(entry->input).second)) chosen.push_back(&*entry);
-  }
+  std::unordered_set<std::string> seen;
+  return latest(most(request), with_output, [&](const HistoryLine& line) {
+    return glob.matches(line.input) && (!unique || seen.insert(line.input).second);
+  });
+}
+
+/// The latest lines that are wanted, oldest first; those of this session are the last ones.
+History::Lines History::latest(std::size_t most, bool with_output,
+                               const std::function<bool(const HistoryLine&)>& is_wanted) {
+  Lines chosen;
+  std::size_t bytes = 0;
+  const auto deadline = std::chrono::steady_clock::now() + k_search_time;
+  const auto visit = [&](const HistoryLine& line) {
+    if (chosen.size() >= most || std::chrono::steady_clock::now() > deadline) return false;
+    if (!is_wanted(line)) return true;
+    bytes += footprint(line);
+    if (bytes > max_bytes_) return false;
+    chosen.push_back(line);
+    return true;
+  };
+  const bool go_on = std::all_of(own_.rbegin(), own_.rend(), visit);
+  for (HistoryLine& line : chosen) line.session = number();
+  if (store_ && go_on) store_->others(with_output, visit);
   std::reverse(chosen.begin(), chosen.end());
   return chosen;
 }
 
-Json History::reply(const Json& request_content) const {
+Json History::reply(const Json& request_content) {
   const Json& request = request_content;
   const std::string type = text(request, "hist_access_type", "");
-  Chosen chosen;
-  if (type == "range") chosen = range(request);
-  if (type == "tail") chosen = tail(request);
-  if (type == "search") chosen = search(request);
   const bool with_output = flag(request, "output");
+  Lines chosen;
+  if (type == "range") chosen = range(request, with_output);
+  if (type == "tail") chosen = latest(most(request), with_output, [](const HistoryLine&) { return true; });
+  if (type == "search") chosen = search(request, with_output);
   Json history = Json::array();
-  for (const Entry* entry : chosen) {
-    Json shown = entry->input;
+  for (HistoryLine& line : chosen) {
+    Json shown = std::move(line.input);
     if (with_output) {
-      Json output = entry->output ? Json(*entry->output) : Json(nullptr);
+      Json output = line.output ? Json(std::move(*line.output)) : Json(nullptr);
       shown = Json::array({std::move(shown), std::move(output)});
     }
-    history.push_back(Json::array({k_session, entry->line, std::move(shown)}));
+    history.push_back(Json::array({line.session, line.line, std::move(shown)}));
   }
   return {{"status", "ok"}, {"history", std::move(history)}};
 }

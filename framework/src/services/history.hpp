@@ -1,50 +1,62 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "services/history_store.hpp"
+
 #include <adrastea/messages.hpp>
 
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace adrastea::services {
 
-/// What this kernel has executed, for history_request (Messaging, "History"). In memory: it ends with the process, so there
-/// is one session, number 1, which requests may also call 0.
+/// What was executed, for history_request (Messaging, "History"): this session's lines are in memory, those of other
+/// sessions in the store, if there is one. Without a store this session has number 1; with one, the store gives it a number
+/// when it gets the first line, and until then it is 0, which is what requests may always call it.
 ///
-/// Usage: add() each execution that stores history; reply() answers a request.
-/// Threads: interpreter thread.
-/// Errors: none; what a request leaves out or has of a wrong type takes its default.
-/// Memory: at most about `max_bytes`; the oldest executions are forgotten first.
+/// Usage: add() each execution that stores history, save() after its reply; reply() answers a request; close() when the
+/// kernel ends. Threads: interpreter thread. Errors: none; what a request leaves out or has of a wrong type takes its
+/// default. Memory: at most about `max_bytes`; the oldest executions are forgotten first. A reply has no more than that
+/// either, and
+/// a
+///   search that takes longer than 2 s gives the latest matches that it has found.
 class History {
  public:
   static constexpr std::size_t k_default_bytes = std::size_t{64} << 20;
-  explicit History(std::size_t max_bytes = k_default_bytes) : max_bytes_(max_bytes) {}
+  explicit History(std::unique_ptr<HistoryStore> store = nullptr, std::size_t max_bytes = k_default_bytes)
+      : max_bytes_(max_bytes), store_(std::move(store)) {}
 
-  /// `output`: the value as text/plain, where there was one. Execution counts only grow.
+  /// `output`: the value as text/plain, where there was one. Execution counts only grow. Only into the memory.
   void add(int execution_count, std::string input, std::optional<std::string> output = std::nullopt);
 
+  /// Into the store, too. It may take milliseconds on a slow disk, so it is done once the client has its reply.
+  void save();
+
   /// history_reply's content: {"status": "ok", "history": [[session, line, input] or [session, line, [input, output]], …]}.
-  [[nodiscard]] Json reply(const Json& request_content) const;
+  [[nodiscard]] Json reply(const Json& request_content);
+
+  /// Nothing is stored any more from here on.
+  void close();
 
  private:
-  struct Entry {
-    int line;
-    std::string input;
-    std::optional<std::string> output;
-  };
-  using Chosen = std::vector<const Entry*>;  ///< chronological
-  [[nodiscard]] static std::size_t footprint(const Entry& entry) noexcept;
-  [[nodiscard]] Chosen range(const Json& request) const;
-  [[nodiscard]] Chosen tail(const Json& request) const;
-  [[nodiscard]] Chosen search(const Json& request) const;
+  using Lines = std::vector<HistoryLine>;  ///< in the order of the reply
+  [[nodiscard]] std::int64_t number() const noexcept;
+  [[nodiscard]] Lines range(const Json& request, bool with_output);
+  [[nodiscard]] Lines own_range(const Json& request) const;
+  [[nodiscard]] Lines search(const Json& request, bool with_output);
+  [[nodiscard]] Lines latest(std::size_t most, bool with_output, const std::function<bool(const HistoryLine&)>& is_wanted);
 
   const std::size_t max_bytes_;
   std::size_t bytes_ = 0;
-  std::deque<Entry> entries_;
+  std::deque<HistoryLine> own_;
+  std::unique_ptr<HistoryStore> store_;
 };
 
 }  // namespace adrastea::services

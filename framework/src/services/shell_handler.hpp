@@ -16,7 +16,7 @@ namespace adrastea::services {
 /// Threads: interpreter. Errors: as Handler.
 class ShellHandler : public server::Handler {
  public:
-  ShellHandler(Interpreter& interpreter, const CommonRequests& common, Execution& execution, const History& history,
+  ShellHandler(Interpreter& interpreter, const CommonRequests& common, Execution& execution, History& history,
                CommManager& comms)
       : interpreter_(interpreter), common_(common), execution_(execution), history_(history), comms_(comms) {}
 
@@ -32,7 +32,7 @@ class ShellHandler : public server::Handler {
   Interpreter& interpreter_;
   const CommonRequests& common_;
   Execution& execution_;
-  const History& history_;
+  History& history_;
   CommManager& comms_;
 };
 
