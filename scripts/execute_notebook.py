@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Executes notebooks with nbclient, shows every cell with its outputs, and compares them with those stored in the notebook.
 
-A cell tagged "raises-exception" has to raise; any other must not. With --update the outputs are stored instead of compared.
+A cell tagged "raises-exception" has to raise; any other must not. A cell that asks for input has the answers in its metadata:
+"answers": [{"prompt": "Name? ", "answer": "Io"}, {"prompt": "Key: ", "answer": "x", "password": true}]
+Each is given to the question that it belongs to. With --update the outputs are stored instead of compared.
 Exit status: 0 all right, 1 a difference or an error, 2 a wrong command line.
 """
 
 import argparse
+import asyncio
 import copy
+import difflib
+import json
 import os
 import re
 import sys
@@ -19,7 +24,13 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 
 CELL_TIMEOUT_S = 60
 START_TIMEOUT_S = 30
+MAX_DIFFERENCE_LINES = 60
+MAX_LINE_CHARACTERS = 200
+END_OF_INPUT = "\x04"
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+# What differs from run to run although all is well: where an object lies, and how long a progress bar took.
+ADDRESS = re.compile(r"\b0x[0-9a-fA-F]{6,16}\b")
+BAR_TIME = re.compile(r"(</progress><span>[^<]* · )[^<]*</span>")
 
 
 class Screen:
@@ -56,13 +67,68 @@ def joined(outputs):
     return result
 
 
-def essence(output):
-    """What of an output has to be equal each time."""
-    if output.output_type == "stream":
-        return ("stream", output.name, output.text)
-    if output.output_type == "error":
-        return ("error", output.ename, output.evalue, [ANSI.sub("", line) for line in output.traceback])
-    return (output.output_type, sorted(output.data), output.data.get("text/plain"))
+def stable(text):
+    return BAR_TIME.sub(r"\1…</span>", ADDRESS.sub("0x…", ANSI.sub("", text)))
+
+
+def essence(outputs):
+    """All of the outputs that has to be equal each time, as lines of text."""
+    lines = []
+
+    def add(title, text):
+        lines.append(f"[{title}]")
+        lines.extend(stable(text).split("\n"))
+
+    for output in joined(outputs):
+        if output.output_type == "stream":
+            add(output.name, output.text)
+        elif output.output_type == "error":
+            add(f"error {output.ename}", "\n".join([output.evalue, *output.traceback]))
+        else:
+            lines.append(f"[{output.output_type}]")
+            for mime, value in sorted(output.data.items()):
+                add(mime, value if isinstance(value, str) else json.dumps(value, indent=1, sort_keys=True))
+            if output.metadata:
+                add("metadata", json.dumps(output.metadata, indent=1, sort_keys=True))
+    return lines
+
+
+def difference(want, got):
+    """The lines that changed; shortened, because a picture may be one line of a megabyte."""
+    lines = list(difflib.unified_diff(want, got, n=1, lineterm=""))[3:]
+    shown = [line[:MAX_LINE_CHARACTERS] for line in lines[:MAX_DIFFERENCE_LINES]]
+    return shown + ([f"… {len(lines) - len(shown)} more lines"] if len(lines) > len(shown) else [])
+
+
+class Typist(NotebookClient):
+    """Answers a cell's questions with what its metadata holds. A cell without answers cannot ask, as with plain nbclient."""
+
+    async def async_execute_cell(self, cell, cell_index, **options):
+        self.faults = []
+        self.answers = list(cell.metadata.get("answers", []))
+        self.kc.allow_stdin = bool(self.answers)
+        typing = asyncio.ensure_future(self.type())
+        try:
+            return await super().async_execute_cell(cell, cell_index, **options)
+        finally:
+            typing.cancel()
+
+    async def type(self):
+        while True:
+            request = (await self.kc.get_stdin_msg())["content"]
+            if not self.answers:
+                self.faults.append(f"it asked {request['prompt']!r}, to which there is no answer")
+                self.kc.input(END_OF_INPUT)
+                continue
+            answer = self.answers.pop(0)
+            asked, expected = (request["prompt"], request["password"]), (answer["prompt"], answer.get("password", False))
+            if asked != expected:
+                self.faults.append(f"it asked (prompt, password) {asked!r} instead of {expected!r}")
+            self.kc.input(answer["answer"])
+
+    def faults_of_asking(self):
+        unused = [f"it did not ask {answer['prompt']!r}" for answer in self.answers]
+        return self.faults + unused
 
 
 def show_markdown(screen, cell):
@@ -111,41 +177,37 @@ def faults(cell, expected):
         return found
     if cell.execution_count != expected.execution_count:
         found.append(f"execution count {cell.execution_count} instead of {expected.execution_count}")
-    got = [essence(output) for output in joined(cell.outputs)]
-    want = [essence(output) for output in joined(expected.outputs)]
+    got, want = essence(cell.outputs), essence(expected.outputs)
     if got != want:
-        changes = [f"- {item!r}" for item in want if item not in got] + [f"+ {item!r}" for item in got if item not in want]
-        changes = changes or [f"the order is {got!r}", f"instead of {want!r}"]
-        found.append("\n    ".join(["other outputs than those stored (-: missing, +: new)", *changes]))
+        found.append("\n    ".join(["other outputs than those stored (-: missing, +: new)", *difference(want, got)]))
     return found
 
 
 def execute(path, screen, update, kernel_log):
-    """Executes one notebook; returns the number of its faults."""
+    """Executes one notebook, whose cells go to the screen; returns a list with a text for each fault."""
     notebook = nbformat.read(path, as_version=4)
     expected = copy.deepcopy(notebook)
     kernel = notebook.metadata.kernelspec.name
     screen.line(f"── {path.name} on the kernel {kernel} " + "─" * 40, "1")
-    fault_count = 0
+    found = []
 
     def show(cell, cell_index, **_):
-        nonlocal fault_count
         if cell.cell_type != "code":
             return
         show_code(screen, cell)
-        for fault in faults(cell, None if update else expected.cells[cell_index]):
-            screen.line(f"  WRONG in cell {cell_index + 1} of {path.name}: {fault}", "31")
-            fault_count += 1
+        for fault in client.faults_of_asking() + faults(cell, None if update else expected.cells[cell_index]):
+            found.append(f"cell {cell_index + 1} of {path.name}: {fault}")
+            screen.line(f"  WRONG in {found[-1]}", "31")
 
     def start(cell, cell_index):
         if cell.cell_type == "markdown":
             show_markdown(screen, cell)
 
     # allow_errors: an error is judged in show(), and the cells after it are shown all the same.
-    client = NotebookClient(notebook, timeout=CELL_TIMEOUT_S, startup_timeout=START_TIMEOUT_S, allow_errors=True,
-                            record_timing=False, raise_on_iopub_timeout=True, kernel_name=kernel,
-                            resources={"metadata": {"path": str(path.parent)}},
-                            on_cell_start=start, on_cell_executed=show)
+    client = Typist(notebook, timeout=CELL_TIMEOUT_S, startup_timeout=START_TIMEOUT_S, allow_errors=True,
+                    record_timing=False, raise_on_iopub_timeout=True, kernel_name=kernel,
+                    resources={"metadata": {"path": str(path.parent)}},
+                    on_cell_start=start, on_cell_executed=show)
     client.execute(stdout=kernel_log, stderr=kernel_log)
     executed = sum(cell.cell_type == "code" for cell in notebook.cells)
     if update:
@@ -154,10 +216,10 @@ def execute(path, screen, update, kernel_log):
                 cell.outputs = joined(cell.outputs)
         nbformat.validate(notebook)
         nbformat.write(notebook, path)
-    verdict = f"{fault_count} WRONG" if fault_count else "stored" if update else "all outputs as stored"
-    screen.line(f"── {path.name}: {executed} cells executed, {verdict}", "31" if fault_count else "32")
+    verdict = f"{len(found)} WRONG" if found else "stored" if update else "all outputs as stored"
+    screen.line(f"── {path.name}: {executed} cells executed, {verdict}", "31" if found else "32")
     screen.line()
-    return fault_count
+    return found
 
 
 def main():
@@ -173,7 +235,7 @@ def main():
     with open(arguments.kernel_log, "w", encoding="utf-8") as kernel_log:
         for path in arguments.notebooks:
             try:
-                fault_count += execute(path, screen, arguments.update, kernel_log)
+                fault_count += len(execute(path, screen, arguments.update, kernel_log))
             except (DeadKernelError, CellTimeoutError) as error:
                 screen.line(f"  WRONG in {path.name}: {type(error).__name__}: {error}", "31")
                 fault_count += 1
