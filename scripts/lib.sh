@@ -18,7 +18,11 @@ build_packages=(
 )
 # libclang-rt-dev has no version in its name: it brings the runtime of the distribution's own clang. The sources are laid out
 # and looked at by version 14 of these tools, wherever they are built.
-test_packages=(libluajit-5.1-dev libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache)
+# The Lua modules are those that the notebooks in docs/ and tests/clients/test_lua_modules.py use; Penlight's files need lfs.
+test_packages=(
+  libluajit-5.1-dev libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache
+  lua-cjson lua-filesystem lua-lpeg lua-penlight lua-socket
+)
 
 # --- What the user sees --------------------------------------------------------------------------
 

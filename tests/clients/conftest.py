@@ -15,6 +15,11 @@ _home = Path(tempfile.mkdtemp(prefix="adr-", dir="/tmp"))
 _runtime = _home / "run"
 
 
+def pytest_addoption(parser):
+    parser.addoption("--update-notebooks", action="store_true",
+                     help="test_notebooks.py stores the outputs in the notebooks of docs/ instead of comparing them")
+
+
 def pytest_configure():
     for variable in ("JUPYTER_CONFIG_PATH", "JUPYTER_PREFER_ENV_PATH"):
         os.environ.pop(variable, None)
