@@ -26,12 +26,13 @@ using Inputs = std::vector<std::string>;
 
 /// One data directory for several kernels.
 class KeptHistory : public SystemTest {
- protected:
+ public:
   KeptHistory() = default;
   KeptHistory(const KeptHistory&) = delete;
   KeptHistory& operator=(const KeptHistory&) = delete;
   ~KeptHistory() override { std::filesystem::remove_all(data_); }
 
+ protected:
   [[nodiscard]] LaunchOptions options() const { return {.environment = {"JUPYTER_DATA_DIR=" + data_.string()}}; }
   [[nodiscard]] std::filesystem::path file(const std::string& kernel) const {
     return data_ / "adrastea" / "history" / (kernel + ".sqlite");
@@ -103,10 +104,13 @@ TEST_F(KeptHistory, OfTwentyKernelsAtOnceIsComplete) {
   constexpr int k_cells = 10;
   std::vector<std::unique_ptr<KernelProcess>> kernels;
   std::vector<std::unique_ptr<KernelClient>> clients;
+  kernels.reserve(k_kernels);
+  clients.reserve(k_kernels);
   for (int i = 0; i < k_kernels; ++i) kernels.push_back(std::make_unique<KernelProcess>(ADRASTEA_LUA, options()));
   for (const auto& kernel : kernels) clients.push_back(std::make_unique<KernelClient>(kernel->connection()));
   for (int cell = 1; cell <= k_cells; ++cell) {
     std::vector<std::string> waiting;
+    waiting.reserve(k_kernels);
     for (int i = 0; i < k_kernels; ++i)
       waiting.push_back(
           clients.at(static_cast<std::size_t>(i))->execute("k = " + std::to_string(i) + "; n = " + std::to_string(cell)));
@@ -164,7 +168,7 @@ TEST_F(KeptHistory, CanBeSwitchedOff) {
 
 TEST_F(KeptHistory, SaysWhenItsSwitchIsMisspelt) {
   LaunchOptions misspelt = options();
-  misspelt.environment.push_back("ADRASTEA_HISTORY=of");
+  misspelt.environment.emplace_back("ADRASTEA_HISTORY=of");
   start(misspelt, ADRASTEA_LUA);
   connect().run("x = 1");
   EXPECT_NE(kernel().stderr_text().find("ADRASTEA_HISTORY must be on, off or memory, not of"), std::string::npos);

@@ -37,11 +37,12 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using namespace std::chrono_literals;
+using namespace std::string_literals;
 
 constexpr const char* k_all = R"({"hist_access_type":"tail"})";
 
 class HistoryFile : public ::testing::Test {
- protected:
+ public:
   HistoryFile() {
     support::fork_guard::install();
     log_ = ::open((home_ / "log").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
@@ -54,6 +55,7 @@ class HistoryFile : public ::testing::Test {
     ::close(log_);
   }
 
+ protected:
   [[nodiscard]] History history(HistoryStore::Limits limits = {}) const {
     return History(std::make_unique<HistoryStore>(file_, limits));
   }
@@ -162,7 +164,7 @@ TEST_F(HistoryFile, SurvivesAKernelThatIsKilled) {
 }
 
 TEST_F(HistoryFile, KeepsTextAsItIs) {
-  const std::string strange("a\0b 'q' \"é\" \xF0\x9F\x8C\x99\n", 20);
+  const std::string strange = "a\0b 'q' \"é\" \xF0\x9F\x8C\x99\n"s;
   History kernel = history();
   execute(kernel, 1, strange, strange);
   execute(kernel, 2, "no output");

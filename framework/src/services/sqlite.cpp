@@ -6,10 +6,10 @@
 namespace adrastea::services::sqlite {
 namespace {
 
-[[noreturn]] void fail(sqlite3* handle, int code) {
-  // After an open that failed for want of memory there is no handle.
-  throw Error(code, handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code));
-}
+/// After an open that failed for want of memory there is no handle.
+std::string message(sqlite3* handle, int code) { return handle != nullptr ? sqlite3_errmsg(handle) : sqlite3_errstr(code); }
+
+[[noreturn]] void fail(sqlite3* handle, int code) { throw Error(code, message(handle, code)); }
 
 }  // namespace
 
@@ -22,9 +22,9 @@ Database::Database(const std::filesystem::path& file, std::chrono::milliseconds 
   const int code =
       sqlite3_open_v2(file.c_str(), &handle_, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, nullptr);
   if (code != SQLITE_OK) {
-    const Error error(code, handle_ != nullptr ? sqlite3_errmsg(handle_) : sqlite3_errstr(code));
+    const std::string what = message(handle_, code);
     sqlite3_close(handle_);
-    throw error;
+    throw Error(code, what);
   }
   set_patience(patience);
 }
