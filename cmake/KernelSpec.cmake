@@ -1,6 +1,6 @@
-# adrastea_render_kernelspec(template header program output): the template's kernel.json for a program at this absolute
-# path. Used while configuring (for the build tree) and by the install script (only there is the prefix known).
-function(adrastea_render_kernelspec template header program output)
+# adrastea_render_kernelspec(template header program display_name output): the template's kernel.json for a program at this
+# absolute path, with another display name unless that is empty. Used while configuring (for the build tree) and by the install script (only there is the prefix known).
+function(adrastea_render_kernelspec template header program display_name output)
   file(STRINGS ${header} constant REGEX "k_kernelspec_protocol_version = \"[0-9.]+\"")
   string(REGEX MATCH "\"[0-9.]+\"" protocol "${constant}")
   if(NOT protocol)
@@ -10,12 +10,19 @@ function(adrastea_render_kernelspec template header program output)
   file(READ ${template} json)
   string(JSON json SET "${json}" argv 0 "\"${program}\"")
   string(JSON json SET "${json}" kernel_protocol_version "${protocol}")
+  if(display_name)
+    string(JSON json SET "${json}" display_name "\"${display_name}\"")
+  endif()
   file(WRITE ${output} "${json}\n")
 endfunction()
 
 # adrastea_kernelspec(target name): stages share/jupyter/kernels/<name> beside the built program, and installs program and
-# kernelspec.
+# kernelspec. The target's property ADRASTEA_DISPLAY_NAME replaces the template's display name.
 function(adrastea_kernelspec target name)
+  get_target_property(display_name ${target} ADRASTEA_DISPLAY_NAME)
+  if(NOT display_name)
+    set(display_name "")
+  endif()
   set(source ${PROJECT_SOURCE_DIR}/share/jupyter/kernels/${name})
   set(header ${PROJECT_SOURCE_DIR}/framework/src/wire/message.hpp)
   set(destination share/jupyter/kernels/${name})
@@ -23,7 +30,7 @@ function(adrastea_kernelspec target name)
 
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source}/kernel.json ${header})
   adrastea_render_kernelspec(${source}/kernel.json ${header} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${target}
-                             ${PROJECT_BINARY_DIR}/${destination}/kernel.json)
+                             "${display_name}" ${PROJECT_BINARY_DIR}/${destination}/kernel.json)
   foreach(logo ${logos})
     configure_file(${source}/${logo} ${PROJECT_BINARY_DIR}/${destination}/${logo} COPYONLY)
     install(FILES ${source}/${logo} DESTINATION ${destination})
@@ -37,6 +44,7 @@ function(adrastea_kernelspec target name)
           set(program \"${CMAKE_INSTALL_BINDIR}/${target}\")
           cmake_path(ABSOLUTE_PATH program BASE_DIRECTORY \"\${prefix}\" NORMALIZE)
           set(rendered \"${PROJECT_BINARY_DIR}/install-kernelspec/${name}/kernel.json\")
-          adrastea_render_kernelspec(\"${source}/kernel.json\" \"${header}\" \"\${program}\" \"\${rendered}\")
+          adrastea_render_kernelspec(\"${source}/kernel.json\" \"${header}\" \"\${program}\"
+                                     \"${display_name}\" \"\${rendered}\")
           file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${destination}\" TYPE FILE FILES \"\${rendered}\")")
 endfunction()

@@ -32,10 +32,10 @@ def test_user_expressions():
 
 def test_questions_that_echo_does_not_understand_have_answers_too(kernel_name):
     with kernel(kernel_name) as (_, client):
-        completion = ask(client, client.complete("größer 🌍 zzz", 9))
+        completion = ask(client, client.complete("größer 🌍 zzz", 12))
         assert completion["status"] == "ok"
         assert completion["matches"] == []
-        assert completion["cursor_start"] == completion["cursor_end"] == 9
+        assert completion["cursor_start"] == completion["cursor_end"] == 12
         inspection = ask(client, client.inspect("no_such_name_at_all", 3))
         assert (inspection["status"], inspection["found"]) == ("ok", False)
         assert ask(client, client.is_complete("1"))["status"] in ("complete", "unknown")
