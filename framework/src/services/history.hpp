@@ -24,9 +24,7 @@ namespace adrastea::services {
 /// Usage: add() each execution that stores history, save() after its reply; reply() answers a request; close() when the
 /// kernel ends. Threads: interpreter thread. Errors: none; what a request leaves out or has of a wrong type takes its
 /// default. Memory: at most about `max_bytes`; the oldest executions are forgotten first. A reply has no more than that
-/// either, and
-/// a
-///   search that takes longer than 2 s gives the latest matches that it has found.
+/// either, and a search that takes longer than 2 s gives the latest matches that it has found.
 class History {
  public:
   static constexpr std::size_t k_default_bytes = std::size_t{64} << 20;
