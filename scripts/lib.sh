@@ -115,9 +115,12 @@ configure() {
 # compile PRESET
 compile() { (cd "$root" && cmake --build --preset "$1"); }
 
-# install_release: an empty prefix first, so that nothing of an older version stays.
+# install_release: what is there already and the same is not touched, for kernels may be running from it. What an older
+# version installed and this one does not goes.
 install_release() {
-  rm -rf "$prefix" && cmake --install "$build/release" --prefix "$prefix"
+  cmake --install "$build/release" --prefix "$prefix" || return
+  comm -23 <(find "$prefix" -type f -o -type l | sort) <(sort "$build/release/install_manifest.txt") |
+    while IFS= read -r stray; do rm -v "$stray"; done
 }
 
 # --- Python --------------------------------------------------------------------------------------

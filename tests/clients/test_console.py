@@ -114,4 +114,5 @@ def test_a_session_with_lua(console, tap):
     screen.prompt(6)
     screen.type("print('still ' .. 'here')")
     screen.see("still here")
+    screen.prompt(7)
     leave(screen, tap)

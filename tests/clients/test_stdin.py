@@ -9,13 +9,13 @@ from support import WAIT_S, collect, kernel, run, wait_for_output
 def test_input_reaches_the_code():
     with kernel("lua") as (_, client):
         for value in ("once", "", "größer 🌍", "x" * 100_000):
-            msg_id = client.execute("return '<' .. io.read() .. '>'", allow_stdin=True)
+            msg_id = client.execute("io.write('<' .. io.read() .. '>')", allow_stdin=True)
             request = client.get_stdin_msg(timeout=WAIT_S)
             assert request["msg_type"] == "input_request"
             assert request["parent_header"]["msg_id"] == msg_id
             assert request["content"]["password"] is False
             client.input(value)
-            assert collect(client, msg_id).value == f'"<{value}>"'
+            assert collect(client, msg_id).text("stdout") == f"<{value}>"
 
 
 def test_output_before_the_prompt_is_published_before_it():

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cstdlib>
@@ -29,11 +30,17 @@ class Parrot : public Interpreter {
     out.write_stdout(request.code);
     if (taken_ != nullptr) *taken_ = out;
     if (request.code == "leave") host().exit(7);
+    if (request.code == "wait") {
+      while (!interrupted_) ::pause();
+      out.write_stdout("interrupted");
+    }
     return ok();
   }
+  void interrupt() noexcept override { interrupted_ = true; }
 
  private:
   std::optional<Output>* taken_;
+  std::atomic<bool> interrupted_{false};
 };
 
 class Embed : public ::testing::Test {
@@ -103,6 +110,31 @@ TEST_F(Embed, OneEventLoopServesTwoKernels) {
     client->request(Channel::control, "shutdown_request", {{"restart", false}}, {.reply_due = false});
     client->forget_unasserted();
     client->finish(KernelClient::Kernel::ended);
+  }
+  host.get();
+}
+
+TEST_F(Embed, EachOfTwoKernelsOnOneThreadCanBeInterrupted) {
+  std::promise<std::vector<std::filesystem::path>> files;
+  auto host = std::async(std::launch::async, [&] {
+    Kernel first(parrot(), {});
+    Kernel second(parrot(), {});
+    files.set_value({first.connection_file(), second.connection_file()});
+    for (Kernel* kernel : {&first, &second}) EXPECT_EQ(kernel->run(), 0);
+  });
+  for (const auto& path : files.get_future().get()) {
+    KernelClient client(Connection::read(path));
+    const std::string id = client.execute("wait");
+    client.expect_busy(id);
+    client.expect_execute_input(id, "wait");
+    EXPECT_EQ(client.exchange(Channel::control, "interrupt_request").status(), "ok");
+    client.expect_stream(id, "stdout", "waitinterrupted");
+    client.expect_idle(id);
+    client.expect_reply(id);
+    client.finish();
+    client.request(Channel::control, "shutdown_request", {{"restart", false}}, {.reply_due = false});
+    client.forget_unasserted();
+    client.finish(KernelClient::Kernel::ended);
   }
   host.get();
 }

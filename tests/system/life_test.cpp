@@ -171,6 +171,20 @@ TEST_F(Ends, DuringTheStartWithoutLeavingFiles) {
   }
 }
 
+TEST_F(Ends, WhenItsOwnParentDiesAndJpyParentPidIsNobodys) {
+  // As in a container: the number is of another namespace.
+  KernelProcess process(ADRASTEA_PROBE,
+                        {.environment = {"JPY_PARENT_PID=4194305"}, .tell_parent = false, .through_parent = true});
+  KernelClient watcher(process.connection());
+  expect_alive(watcher, "out alive", {{"stdout", "alive"}});
+  process.kill_parent();
+  EXPECT_EQ(process.wait().signal, 0);
+  EXPECT_NE(process.stderr_text().find("watched instead"), std::string::npos) << process.stderr_text();
+  watcher.drain();
+  watcher.forget_unasserted();
+  watcher.finish(KernelClient::Kernel::ended);
+}
+
 TEST_F(Ends, NotOfAHangupUnderNohup) {
   KernelProcess process("/bin/sh", {.command_prefix = {"-c", "trap '' HUP; exec " ADRASTEA_PROBE " \"$@\"", "sh"}});
   KernelClient watcher(process.connection());
@@ -265,6 +279,10 @@ TEST_F(Fork, InUserCodeDoesNoHarm) {
   EXPECT_EQ(client().run("fork print from the child;").text("stdout"), "from the child;child 0");
   EXPECT_EQ(client().run("fork output from the child;").status(), "ok");
   EXPECT_EQ(client().run("fork exit 5").text("stdout"), "child 5");
+  EXPECT_EQ(client().run("fork host 6").text("stdout"), "child 6");
+  const Exchange failed = client().run("fork error Broken by the child");
+  EXPECT_EQ(failed.text("stdout"), "child 1");
+  EXPECT_EQ(failed.text("stderr"), "Broken: by the child\n");
   EXPECT_EQ(client().run("fork return\nout parent goes on").shown().back().kind, "stdout");
   EXPECT_EQ(kernel().socket_files().size(), 5U) << "a child removes nothing of its parent";
   expect_probe_alive(client());

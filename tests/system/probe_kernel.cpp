@@ -310,7 +310,7 @@ class Probe : public Interpreter {
     }
   }
 
-  /// fork print TEXT | exit N | return | input: what the child does; the cell waits for it.
+  /// fork print TEXT | exit N | host N | error NAME TEXT | return: what the child does; the cell waits for it.
   void do_fork(std::string_view text) {
     const auto verb = take_word(text);
     std::fflush(nullptr);
@@ -325,6 +325,8 @@ class Probe : public Interpreter {
         ::_exit(0);
       }
       if (verb == "exit") std::exit(probe::take_number(text));
+      if (verb == "host") host().exit(probe::take_number(text));
+      if (verb == "error") do_error(text);
       return;  // and goes on as if it were the kernel
     }
     int status = 0;

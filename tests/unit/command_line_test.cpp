@@ -58,6 +58,11 @@ TEST(CommandLine, IgnoresWhatLaunchersAppend) {
   EXPECT_THAT(command.ignored, ElementsAre("--ident=7", "--debug", "extra"));
 }
 
+TEST(CommandLine, RefusesWordsThatMeanNothingWithoutAFile) {
+  EXPECT_EQ(parse_command("kernel", {"instal", "--user"}).status, 2);
+  EXPECT_EQ(parse_command("kernel", {"extra"}).status, 2);
+}
+
 TEST(CommandLine, KeepsHistoryUnlessToldNotTo) {
   EXPECT_TRUE(parsed({"-f", "a.json"}).keep_history);
   EXPECT_FALSE(parsed({"--no-history", "-f", "a.json"}).keep_history);

@@ -116,13 +116,18 @@ TEST_F(ConnectionErrors, EachPort) {
   EXPECT_THAT(error_of_json("hb_port", std::string(100'000, '7')).size(), ::testing::Lt(300U));
 }
 
+TEST_F(ConnectionErrors, AnyJsonIsNoConnectionFile) {
+  EXPECT_THAT(error_of_text(R"({"name": "my-app", "version": "1.0.0"})"), says("key is missing"));
+}
+
 TEST_F(ConnectionErrors, ThePortTwice) {
   EXPECT_THAT(error_of_text(R"({"shell_port": 5, "iopub_port": 6, "control_port": "5"})"),
               says("control_port and shell_port are both 5"));
   EXPECT_THAT(error_of_text(R"({"transport": "ipc", "shell_port": 1, "hb_port": 1})"),
               says("hb_port and shell_port are both 1"));
-  EXPECT_EQ(error_of_text(R"({"shell_port": 0, "iopub_port": 0})"), "no error");
-  EXPECT_EQ(error_of_text(R"({"shell_port": -1, "iopub_port": "-1", "hb_port": null, "control_port": 5.0})"), "no error");
+  EXPECT_EQ(error_of_text(R"({"key": "", "shell_port": 0, "iopub_port": 0})"), "no error");
+  EXPECT_EQ(error_of_text(R"({"key": "", "shell_port": -1, "iopub_port": "-1", "hb_port": null, "control_port": 5.0})"),
+            "no error");
 }
 
 TEST_F(ConnectionErrors, Transport) {
@@ -148,11 +153,12 @@ TEST_F(ConnectionErrors, Handshake) { EXPECT_THAT(error_of_json("registration_po
 
 TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
   for (const char* ip : {"0.0.0.0", "*", "::", "192.0.2.1", "example.org"}) {
-    EXPECT_THAT(error_of_text(json{{"ip", ip}}.dump()), says("key is empty")) << ip;
+    EXPECT_THAT(error_of_text(json{{"ip", ip}, {"key", ""}}.dump()), says("key is empty")) << ip;
     EXPECT_EQ(error_of_text(json{{"ip", ip}, {"key", "k"}}.dump()), "no error") << ip;
   }
-  for (const char* ip : {"127.0.0.1", "127.1.2.3", "::1"}) EXPECT_EQ(error_of_text(json{{"ip", ip}}.dump()), "no error");
-  EXPECT_EQ(error_of_text(R"({"transport": "ipc", "ip": "/tmp/x"})"), "no error");
+  for (const char* ip : {"127.0.0.1", "127.1.2.3", "::1"})
+    EXPECT_EQ(error_of_text(json{{"ip", ip}, {"key", ""}}.dump()), "no error");
+  EXPECT_EQ(error_of_text(R"({"transport": "ipc", "ip": "/tmp/x", "key": ""})"), "no error");
 }
 
 }  // namespace

@@ -76,7 +76,7 @@ TEST_F(ConnectionFileTest, ReadsEveryField) {
 }
 
 TEST_F(ConnectionFileTest, MissingFieldsHaveDefaults) {
-  const ConnectionInfo info = ConnectionFile::load(write(json::object())).info();
+  const ConnectionInfo info = ConnectionFile::load(write({{"key", ""}})).info();
   EXPECT_EQ(info, ConnectionInfo{});
 }
 
@@ -97,7 +97,7 @@ TEST_F(ConnectionFileTest, AKeyIsItsUtf8Bytes) {
 }
 
 TEST_F(ConnectionFileTest, IpcPrefixDefaultsToTheFileName) {
-  const ConnectionInfo info = ConnectionFile::load(write({{"transport", "ipc"}, {"shell_port", 3}})).info();
+  const ConnectionInfo info = ConnectionFile::load(write({{"transport", "ipc"}, {"shell_port", 3}, {"key", ""}})).info();
   EXPECT_EQ(info.ip, (directory_ / "kernel-ipc").string());
   EXPECT_EQ(info.endpoint(Channel::shell), "ipc://" + (directory_ / "kernel-ipc-3").string());
 }
@@ -115,9 +115,9 @@ TEST_F(ConnectionFileTest, ARelativeNameMeansHereThenTheRuntimeDirectory) {
   const int status = in_child([&] {
     std::filesystem::current_path(directory_.path());
     std::filesystem::create_directory("runtime");
-    write_text(directory_ / "runtime/kernel.json", R"({"kernel_name": "there"})");
+    write_text(directory_ / "runtime/kernel.json", R"({"key": "", "kernel_name": "there"})");
     if (ConnectionFile::load("kernel.json").info().kernel_name != "there") return 1;
-    write_text(directory_ / "kernel.json", R"({"kernel_name": "here"})");
+    write_text(directory_ / "kernel.json", R"({"key": "", "kernel_name": "here"})");
     return ConnectionFile::load("kernel.json").info().kernel_name == "here" ? 0 : 2;
   });
   EXPECT_TRUE(ended_with(status, 0)) << status;
@@ -160,7 +160,7 @@ TEST_F(ConnectionFileTest, AWildcardAndADefaultIpcPrefixAreWrittenOut) {
   content["ip"] = "*";
   ConnectionFile::load(write(content)).store();
   EXPECT_EQ(json::parse(read_text(path_)).at("ip"), "0.0.0.0");
-  ConnectionFile::load(write({{"transport", "ipc"}})).store();
+  ConnectionFile::load(write({{"transport", "ipc"}, {"key", ""}})).store();
   EXPECT_EQ(json::parse(read_text(path_)).at("ip"), (directory_ / "kernel-ipc").string());
 }
 

@@ -46,10 +46,9 @@ struct Limits {
 
   // --- requests ---
 
-  /// After an error with stop_on_error, an execute_request of the same client that arrives within this time, but was sent
-  /// before the error reply (by its header's date), is aborted like those that waited: it is a later cell of the same
-  /// "Run All". 0: only those that waited.
-  std::chrono::milliseconds stop_on_error_window{250};
+  /// The error reply of a cell with stop_on_error is held back until no request has come for so long (a second at most):
+  /// a "Run All" is still on its way when its first cell fails fast, and all of it is to be aborted.
+  std::chrono::milliseconds stop_on_error_gap{20};
 
   // --- life ---
 

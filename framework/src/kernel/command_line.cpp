@@ -124,6 +124,9 @@ ParsedCommand parse_command(const std::string& program, const std::vector<std::s
     if (kernelspec && !grammar.app.remaining().empty()) throw CLI::ExtrasError(grammar.app.remaining());
     if (kernelspec && !command.connection_file.empty())
       throw CLI::ExcludesError("--connection-file", "install and uninstall");
+    // Launchers add options of their own, and always name a file.
+    if (command.action == Command::Action::serve && command.connection_file.empty() && !command.ignored.empty())
+      throw CLI::ExtrasError(command.ignored);
     return {std::move(command), {}, 0};
   } catch (const CLI::CallForHelp&) {
     return {std::nullopt, grammar.app.help(), 0};

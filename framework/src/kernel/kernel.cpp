@@ -107,7 +107,7 @@ class Kernel::Impl : public services::Life {
 
   void shut_down(bool restart) override { end_now(restart); }
   void exit(int status) override;
-  [[nodiscard]] bool exiting() const noexcept override { return stopping_; }
+  [[nodiscard]] bool exiting() const noexcept override { return exiting_; }
   void interrupt() noexcept override { interrupts_.request(); }
   [[nodiscard]] bool interrupted() const noexcept override { return interrupts_.requested() || ending_now_; }
 
@@ -133,6 +133,7 @@ class Kernel::Impl : public services::Life {
   std::atomic<bool> ending_now_{false};
   std::atomic<bool> restart_{false};
   std::atomic<int> status_{0};
+  std::atomic<bool> exiting_{false};
 
   std::unique_ptr<transport::Bound> sockets_;
   std::unique_ptr<server::FdCapture> capture_;
@@ -184,7 +185,7 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
       shell_handler_(*interpreter_, common_, execution_, history_, comms_),
       control_handler_(common_),
       loop_(*sockets_->shell, request_server(*sockets_->shell, shell_handler_, server::RequestContext::Origin::shell),
-            interrupts_, shell_wakeup_, stopping_, options_.limits.stop_on_error_window),
+            interrupts_, shell_wakeup_, stopping_, options_.limits.stop_on_error_gap),
       stdin_({.socket = *sockets_->stdin_channel,
               .iopub = *iopub_,
               .signer = signer_.copy(),
@@ -280,6 +281,8 @@ void Kernel::Impl::start_threads() {
 
 int Kernel::Impl::run() {
   while (step()) loop_.wait();
+  // The language's own end may take as long as a cell, however the kernel came to its end.
+  if (options_.handle_signals) control_.end_by(options_.limits.shutdown_deadline);
   try {
     interpreter_->shutdown(restart_);
   } catch (...) {
@@ -292,6 +295,7 @@ int Kernel::Impl::run() {
 
 void Kernel::Impl::exit(int status) {
   status_ = status;
+  exiting_ = true;
   stopping_ = true;
 }
 

@@ -16,7 +16,8 @@ namespace {
 // Real-time signals below SIGRTMIN + 3 are glibc's and, by habit, debuggers'.
 int private_signal() { return SIGRTMIN + 5; }
 
-// The kernel whose requests run on this thread. Initial-exec: a handler must not allocate thread-local storage.
+// The kernels whose requests run on this thread, the newest first. Initial-exec: a handler must not allocate thread-local
+// storage.
 __attribute__((tls_model("initial-exec"))) thread_local Interrupts* interrupts_of_thread = nullptr;
 // The one kernel of the process that owns SIGINT.
 std::atomic<Interrupts*> owner_of_sigint{nullptr};
@@ -26,6 +27,7 @@ static_assert(std::atomic<Interrupts*>::is_always_lock_free && std::atomic<std::
 
 Interrupts::Interrupts(std::function<void()> hook, const Wakeup& wakeup, bool own_sigint)
     : hook_(std::move(hook)), wakeup_(wakeup), own_sigint_(own_sigint), thread_(::pthread_self()) {
+  next_on_thread_ = interrupts_of_thread;
   interrupts_of_thread = this;
   struct sigaction action {};
   sigemptyset(&action.sa_mask);
@@ -51,7 +53,10 @@ Interrupts::~Interrupts() {
     ::signal(SIGINT, SIG_IGN);  // the process is about to end; a late ^C must not turn its exit status into a signal
     owner_of_sigint = nullptr;
   }
-  interrupts_of_thread = nullptr;
+  // A signal may come in between: each step leaves a list that can be walked.
+  Interrupts** link = &interrupts_of_thread;
+  while (*link != this) link = &(*link)->next_on_thread_;
+  *link = next_on_thread_;
 }
 
 Interrupts::Scope::Scope(Interrupts& interrupts) noexcept : interrupts_(interrupts), outer_(interrupts.current_) {
@@ -96,8 +101,8 @@ void Interrupts::interrupt_in_handler() noexcept {
 
 void Interrupts::handle_private(int /*signal*/) {
   const int saved = errno;
-  Interrupts* const self = interrupts_of_thread;
-  if (self != nullptr && self->requested()) self->interrupt_in_handler();
+  for (Interrupts* kernel = interrupts_of_thread; kernel != nullptr; kernel = kernel->next_on_thread_)
+    if (kernel->requested()) kernel->interrupt_in_handler();
   errno = saved;
 }
 

@@ -19,8 +19,9 @@ namespace adrastea::server {
 /// came, so that it can never hit the next one; SIGINT hits what runs when it is delivered. Outside a request both are
 /// nothing.
 ///
-/// Usage: construct on the interpreter thread; begin() and end() around each request; request() from control.
-/// Threads: construction, begin(), end(), the destructor: interpreter. requested(): any. request(): any.
+/// Usage: construct on the interpreter thread; a Scope around each request; request() from control. One thread may have
+/// several.
+/// Threads: construction, Scope, the destructor: interpreter. requested(): any. request(): any.
 /// Errors: none. Async-signal-safe: what runs in the handler is this class's and Interpreter::interrupt().
 class Interrupts {
  public:
@@ -65,6 +66,7 @@ class Interrupts {
   const Wakeup& wakeup_;
   const bool own_sigint_;
   const pthread_t thread_;
+  Interrupts* next_on_thread_ = nullptr;
   std::uint64_t last_ = 0;                     // interpreter thread: serial of the newest request
   std::atomic<std::uint64_t> current_{0};      // serial of the request that runs; 0: none
   std::atomic<std::uint64_t> interrupted_{0};  // serial of the request that was last interrupted

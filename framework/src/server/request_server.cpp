@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <exception>
 #include <utility>
 
@@ -30,6 +31,14 @@ std::string reply_type(const std::string& msg_type) {
   std::string type = msg_type;
   if (type.ends_with(k_request_suffix)) type.resize(type.size() - k_request_suffix.size());
   return type + "_reply";
+}
+
+[[noreturn]] void end_forked_child(const std::optional<Reply>& reply) {
+  const bool failed = reply && reply->content.value("status", "") == "error";
+  if (failed)
+    std::fprintf(stderr, "%s: %s\n", reply->content.value("ename", "").c_str(), reply->content.value("evalue", "").c_str());
+  std::fflush(nullptr);
+  ::_exit(failed ? 1 : 0);
 }
 
 }  // namespace
@@ -87,7 +96,7 @@ void RequestServer::serve(const Context& context, const wire::Message& request,
   parts_.iopub.status(context, Iopub::State::busy);
   const std::optional<Reply> reply = handle(context, request);
   // A child that user code forked and that came back here must not touch the sockets it shares with us.
-  if (support::fork_guard::in_forked_child()) ::_exit(0);
+  if (support::fork_guard::in_forked_child()) end_forked_child(reply);
   if (parts_.origin == RequestContext::Origin::shell)
     parts_.iopub.complete(context);
   else

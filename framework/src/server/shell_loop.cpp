@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "server/shell_loop.hpp"
 
-#include "support/ids.hpp"
-
 #include <poll.h>
 
 #include <array>
@@ -14,17 +12,18 @@ namespace {
 
 // A client that never stops sending must not keep an error reply, or the kernel's end, for ever.
 constexpr std::size_t k_most_aborted = 65536;
+constexpr std::chrono::seconds k_longest_burst{1};
 
 }  // namespace
 
 ShellLoop::ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
-                     const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_window)
+                     const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_gap)
     : socket_(socket),
       server_(std::move(server)),
       interrupts_(interrupts),
       wakeup_(wakeup),
       stopping_(stopping),
-      stop_on_error_window_(stop_on_error_window) {}
+      stop_on_error_gap_(stop_on_error_gap) {}
 
 void ShellLoop::wait() {
   if (stopping_ || !pending_.empty() || socket_.readable()) return;
@@ -41,8 +40,7 @@ bool ShellLoop::step() {
       if (socket_.readable()) continue;
       return true;
     }
-    const bool aborts = to_abort_ > 0 || sent_before_error(*request);
-    if (aborts && request->header.msg_type == "execute_request")
+    if (to_abort_ > 0 && request->header.msg_type == "execute_request")
       server_.serve_aborted(*request);
     else
       serve(*request);
@@ -63,7 +61,7 @@ void ShellLoop::serve(const wire::Message& request) {
   stack_.push_back(context);
   {
     const Interrupts::Scope interruptible(interrupts_);
-    server_.serve(context, request, [&] { abort_waiting(*context); });
+    server_.serve(context, request, [this] { abort_waiting(); });
   }
   stack_.pop_back();
   latest_ = context;
@@ -77,26 +75,27 @@ void ShellLoop::abort_rest() {
   }
 }
 
-void ShellLoop::abort_waiting(const RequestContext& failed) {
-  while (pending_.size() < k_most_aborted) {
-    auto request = server_.receive();
-    if (!request) break;
-    pending_.push_back(std::move(*request));
+void ShellLoop::abort_waiting() {
+  // The error reply has not been sent yet, so whatever comes now was sent without knowing of it.
+  const auto give_up_at = std::chrono::steady_clock::now() + k_longest_burst;
+  while (pending_.size() < k_most_aborted && !stopping_ && std::chrono::steady_clock::now() < give_up_at) {
+    if (auto request = server_.receive())
+      pending_.push_back(std::move(*request));
+    else if (!arrives_within(stop_on_error_gap_))
+      break;
   }
   // step() takes the present request off this number too.
   to_abort_ = pending_.size() + 1;
-  failure_.reset();
-  if (const auto sent = support::parse_iso_time(failed.header.date))
-    failure_ = {.session = failed.header.session,
-                .sent = *sent,
-                .answered = std::chrono::system_clock::now(),
-                .window_end = Clock::now() + stop_on_error_window_};
 }
 
-bool ShellLoop::sent_before_error(const wire::Message& request) const {
-  if (!failure_ || request.header.session != failure_->session || Clock::now() >= failure_->window_end) return false;
-  const auto sent = support::parse_iso_time(request.header.date);
-  return sent && *sent >= failure_->sent && *sent <= failure_->answered;
+bool ShellLoop::arrives_within(std::chrono::milliseconds gap) {
+  if (socket_.readable()) return true;
+  wakeup_.clear();
+  if (stopping_) return false;
+  std::array<pollfd, 2> fds{
+      {{.fd = socket_.fd(), .events = POLLIN, .revents = 0}, {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0}}};
+  ::poll(fds.data(), fds.size(), static_cast<int>(gap.count()));
+  return socket_.readable();
 }
 
 }  // namespace adrastea::server

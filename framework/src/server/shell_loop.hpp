@@ -9,8 +9,6 @@
 #include <chrono>
 #include <deque>
 #include <functional>
-#include <optional>
-#include <string>
 #include <vector>
 
 namespace adrastea::server {
@@ -21,7 +19,7 @@ namespace adrastea::server {
 class ShellLoop {
  public:
   ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
-            const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_window);
+            const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_gap);
 
   /// Blocks until a request waits, or the wakeup is signalled.
   void wait();
@@ -37,18 +35,8 @@ class ShellLoop {
  private:
   [[nodiscard]] std::optional<wire::Message> next();
   void serve(const wire::Message& request);
-  void abort_waiting(const RequestContext& failed);
-  [[nodiscard]] bool sent_before_error(const wire::Message& request) const;
-
-  using Clock = std::chrono::steady_clock;
-  using Date = std::chrono::system_clock::time_point;
-  /// The latest error that aborted the queue, for requests that were on their way then.
-  struct Failure {
-    std::string session;
-    Date sent;      ///< the failed request, by its client's clock
-    Date answered;  ///< by ours
-    Clock::time_point window_end;
-  };
+  void abort_waiting();
+  [[nodiscard]] bool arrives_within(std::chrono::milliseconds gap);
 
   transport::Router& socket_;
   RequestServer server_;
@@ -59,8 +47,7 @@ class ShellLoop {
   Context latest_ = std::make_shared<RequestContext>();
   std::deque<wire::Message> pending_;  ///< taken from the socket when an error aborted the queue
   std::size_t to_abort_ = 0;           ///< how many of pending_ were sent before that error was known
-  const std::chrono::milliseconds stop_on_error_window_;
-  std::optional<Failure> failure_;
+  const std::chrono::milliseconds stop_on_error_gap_;
 };
 
 }  // namespace adrastea::server

@@ -5,6 +5,10 @@
 #include "support/fork_guard.hpp"
 #include "support/log.hpp"
 
+#include <unistd.h>
+
+#include <cstdio>
+
 namespace adrastea::services {
 
 std::optional<std::string> KernelHost::input(std::string_view prompt, bool password) {
@@ -16,6 +20,15 @@ std::optional<std::string> KernelHost::input(std::string_view prompt, bool passw
 
 Output KernelHost::output() {
   return Output(std::make_shared<server::OutputTarget>(server::OutputTarget{iopub_, loop_.current(), max_json_depth_}));
+}
+
+void KernelHost::exit(int status) {
+  // A forked child has no request to finish and no kernel to end.
+  if (support::fork_guard::in_forked_child()) {
+    std::fflush(nullptr);
+    ::_exit(status);
+  }
+  life_.exit(status);
 }
 
 void KernelHost::log(std::string_view line) { support::log::info(line); }

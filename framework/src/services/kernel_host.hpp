@@ -29,7 +29,7 @@ class KernelHost : public Host {
   Output output() override;
   Comms& comms() override { return comms_; }
   [[nodiscard]] bool interrupted() const noexcept override { return life_.interrupted(); }
-  void exit(int status) override { life_.exit(status); }
+  void exit(int status) override;
   void log(std::string_view line) override;
 
  private:

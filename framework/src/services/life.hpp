@@ -11,6 +11,7 @@ class Life {
   virtual void shut_down(bool restart) = 0;
   /// The kernel is to end when the current request has been answered. Threads: interpreter.
   virtual void exit(int status) = 0;
+  /// Whether user code has called exit().
   [[nodiscard]] virtual bool exiting() const noexcept = 0;
   /// Threads: any.
   virtual void interrupt() noexcept = 0;

@@ -150,6 +150,8 @@ ConnectionInfo read_connection_json(const json& object, const std::string& where
     refuse(where, "ip begins with @, which means Linux's abstract sockets; they have no owner, so they are not supported");
   }
   read_ports(object, info, where);
+  if (!object.contains("key"))
+    refuse(where, "key is missing; it signs the messages (\"key\": \"\" does without, on this machine only)");
   info.key = read_text(object, "key", "", where);
   info.signature_scheme = read_text(object, "signature_scheme", info.signature_scheme, where);
   info.kernel_name = read_text(object, "kernel_name", "", where);
