@@ -51,11 +51,17 @@ void LuaInterpreter::shutdown(bool) { session_.reset(); }
 adrastea::ExecuteResult LuaInterpreter::execute(const adrastea::ExecuteRequest& request, adrastea::Output& out) {
   if (const auto query = parse_help_query(request.code)) return show_help(*query, request.silent, out);
   frontend_.set_output(out);
-  Outcome outcome = session_->run(request.code, "[" + std::to_string(request.execution_count) + "]");
+  Outcome outcome = session_->run(request.code, name_of(request));
   if (outcome.failed) {
     return adrastea::error(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
   }
   return adrastea::result(std::move(outcome.display.data), std::move(outcome.display.metadata));
+}
+
+/// Code that is not stored has no number of its own: under the current one it would take the place of that cell's source.
+std::string LuaInterpreter::name_of(const adrastea::ExecuteRequest& request) {
+  if (request.store_history) return "[" + std::to_string(request.execution_count) + "]";
+  return "[*" + std::to_string(++unstored_) + "]";
 }
 
 /// In the pager, where IPython shows it too. A name of which nothing is known is no error of the cell.

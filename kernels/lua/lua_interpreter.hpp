@@ -7,8 +7,10 @@
 
 #include <adrastea/interpreter.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 namespace lua_kernel {
 
@@ -50,10 +52,12 @@ class LuaInterpreter : public adrastea::Interpreter {
     std::optional<adrastea::Output> output_;
   };
 
+  std::string name_of(const adrastea::ExecuteRequest& request);
   adrastea::ExecuteResult show_help(const HelpQuery& query, bool silent, adrastea::Output& out);
 
   HostFrontend frontend_;
   std::unique_ptr<Session> session_;  // from start() to shutdown()
+  std::uint64_t unstored_ = 0;        // the number of the latest request that was not stored
 };
 
 }  // namespace lua_kernel

@@ -51,6 +51,16 @@ def test_inspection_shows_the_comment_and_the_source_of_a_cell(client):
     assert "return 2 * x" in inspect(client, "double", detail_level=1)["data"]["text/plain"]
 
 
+@pytest.mark.parametrize("how", [{"store_history": False}, {"silent": True}])
+def test_code_that_is_not_stored_leaves_the_source_of_the_last_cell(client, how):
+    number = run(client, "function stored()\n  error('here')\nend").reply["content"]["execution_count"]
+    run(client, "function unstored()\n  return 'not this line'\nend", **how)
+    assert "error('here')" in inspect(client, "stored", detail_level=1)["data"]["text/plain"]
+    assert "'not this line'" in inspect(client, "unstored", detail_level=1)["data"]["text/plain"]
+    traceback = "\n".join(run(client, "stored()").reply["content"]["traceback"])
+    assert f"[{number}]:2" in traceback and "error('here')" in traceback
+
+
 def test_unknown_names_are_not_found(client):
     assert inspect(client, "no_such_name") == {"status": "ok", "found": False, "data": {}, "metadata": {}}
 
