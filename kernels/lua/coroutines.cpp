@@ -74,7 +74,8 @@ int call_wrapped(lua_State* L) {
   if (results >= 0) return results;
   const int status = lua_status(thread);
 #if LUA_VERSION_NUM >= 504
-  if (status != LUA_OK && status != LUA_YIELD) {  // it failed, rather than could not be resumed
+  // It failed, rather than could not be resumed. After a stop its handlers would run without hooks, perhaps for ever.
+  if (status != LUA_OK && status != LUA_YIELD && !Session::of(L).interrupts().stopping()) {
     reset(L, thread);
     lua_xmove(thread, L, 1);
   }

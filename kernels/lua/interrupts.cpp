@@ -5,12 +5,16 @@
 #include "session.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 
 namespace lua_kernel {
 namespace {
 
 constexpr int every_event = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
+
+/// What __close handlers may take in all once the user pressed stop.
+constexpr std::chrono::seconds time_to_close{1};
 
 /// The innermost frame that is at a line of Lua code; false when there is none.
 bool find_line(lua_State* L, lua_Debug& frame) {
@@ -24,6 +28,7 @@ bool find_line(lua_State* L, lua_Debug& frame) {
 
 void Interrupts::reset() noexcept {
   reason_.store(Reason::none, std::memory_order_relaxed);
+  closing_ = {};
   std::atomic_signal_fence(std::memory_order_seq_cst);
   // A hook that user code set stays. Ours may be left on a suspended coroutine too, where it finds no reason and goes.
   if (lua_gethook(main_) == &Interrupts::hook) lua_sethook(main_, nullptr, 0, 0);
@@ -55,12 +60,41 @@ void Interrupts::request_input_failure(std::string_view why) noexcept {
 int Interrupts::raise(lua_State* L) {
   Traceback& traceback = Session::of(L).traceback();
   if (traceback.empty()) traceback.capture(L, 0);  // no message handler will
+  Session::of(L).interrupts().closing_.is_unwinding = true;
   return raise_memory_error(L);
 }
 
-void Interrupts::hook(lua_State* L, lua_Debug*) {
+#if LUA_VERSION_NUM >= 504
+
+/// Unwinding calls nothing but __close handlers, from the frame of the pcall that catches; its next event is its return.
+bool Interrupts::may_close(lua_State* L, const lua_Debug& event) noexcept {
+  if (reason() != Reason::interrupted) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (closing_.thread == nullptr) {
+    lua_Debug catcher;
+    if (!closing_.is_unwinding || event.event != LUA_HOOKCALL) return false;
+    closing_.thread = L;
+    closing_.catcher = lua_getstack(L, 1, &catcher) != 0 ? catcher.i_ci : nullptr;  // none: the cell ends with it
+    if (closing_.end == std::chrono::steady_clock::time_point()) closing_.end = now + time_to_close;
+  } else if (L == closing_.thread && event.i_ci == closing_.catcher) {
+    closing_.thread = nullptr;
+    closing_.is_unwinding = false;
+  }
+  return closing_.thread != nullptr && now < closing_.end;
+}
+
+#else
+
+bool Interrupts::may_close(lua_State*, const lua_Debug&) noexcept { return false; }
+
+#endif
+
+void Interrupts::hook(lua_State* L, lua_Debug* event) {
   Interrupts& self = Session::of(L).interrupts();
-  if (self.stopping()) self.raise(L);
+  if (self.stopping()) {
+    if (self.may_close(L, *event)) return;
+    self.raise(L);
+  }
   lua_sethook(L, nullptr, 0, 0);
   if (self.reason() == Reason::input_failed) {
     self.reason_.store(Reason::none, std::memory_order_relaxed);
@@ -81,6 +115,12 @@ Interrupts::Running::Running(Interrupts& interrupts, lua_State* thread) noexcept
   interrupts_.switch_to(thread);
 }
 
-Interrupts::Running::~Running() { interrupts_.switch_to(before_); }
+Interrupts::Running::~Running() {
+  if (interrupts_.closing_.thread == interrupts_.running_.load(std::memory_order_relaxed)) {
+    interrupts_.closing_.thread = nullptr;  // whether it returned, failed or waits
+    interrupts_.closing_.is_unwinding = false;
+  }
+  interrupts_.switch_to(before_);
+}
 
 }  // namespace lua_kernel

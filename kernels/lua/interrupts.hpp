@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <string_view>
 
 namespace lua_kernel {
@@ -19,6 +20,10 @@ namespace lua_kernel {
 /// What is raised is Lua's own memory error: the one error that goes past the message handlers of xpcall, in which user
 /// code would otherwise run with hooks switched off and could loop for ever. Nobody gets to see its text: wherever a
 /// pcall returns it, the hook raises again first.
+///
+/// On its way out a stop lets the __close handlers of Lua 5.4 run, all of them for one second together: a stop is
+/// repeated until it works, so that the user cannot be asked to insist. Not those of a coroutine that is stopped: Lua
+/// leaves its hooks switched off, and nothing could end a handler.
 ///
 /// Beyond reach, as in lua(1): a C function that loops in itself (a hard string pattern) and __gc, which Lua runs
 /// without hooks.
@@ -68,12 +73,22 @@ class Interrupts {
   };
 
  private:
+  /// Where __close handlers run while the stack is unwound.
+  struct Closing {
+    bool is_unwinding = false;  // an error was raised, and what catches it was not seen to return
+    lua_State* thread = nullptr;
+    const void* catcher = nullptr;
+    std::chrono::steady_clock::time_point end{};
+  };
+
   static void hook(lua_State* L, lua_Debug* event);
+  bool may_close(lua_State* L, const lua_Debug& event) noexcept;
   void switch_to(lua_State* thread) noexcept;
 
   lua_State* main_ = nullptr;
   std::atomic<lua_State*> running_{nullptr};
   std::atomic<Reason> reason_{Reason::none};
+  Closing closing_;
   // Not a std::string: the hook raises it past C++ frames. Longer reasons are cut.
   std::array<char, 256> input_failure_{};
 

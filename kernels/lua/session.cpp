@@ -44,6 +44,7 @@ bool is_in_hook(lua_State* L) {
 /// The message handler: runs where the error was raised, before the stack is unwound.
 int note_where(lua_State* L) {
   Session& session = Session::of(L);
+  if (session.interrupts().stopping()) return 1;  // of a __close handler: where the cell was stopped is known
   session.traceback().capture_error(L, 1, 1);
   if (is_in_hook(L)) {  // it would do so in each cell to come, also in one that takes it away
     lua_sethook(L, nullptr, 0, 0);

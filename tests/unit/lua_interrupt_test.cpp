@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // The stop button, as a real signal on the thread that runs Lua.
 #include "lua_stop_button.hpp"
+#include "temporary_directory.hpp"
 
 #include <gmock/gmock.h>
+
+#include <chrono>
+#include <fstream>
+#include <iterator>
 
 namespace {
 
@@ -50,6 +55,57 @@ INSTANTIATE_TEST_SUITE_P(
         "do end end}) "
         "coroutine.yield() end) coroutine.resume(c) while true do coroutine.close(c) end",
         "print() while true do local x <close> = setmetatable({}, {__close = function() while true do end end}) end"));
+#endif
+
+#if LUA_VERSION_NUM >= 504
+TEST(LuaInterrupt, ClosesWhatIsToBeClosed) {
+  const adrastea::testing::TemporaryDirectory directory;
+  const std::string file = (directory.path() / "o.dat").string();
+  LuaNotebook notebook;
+  {
+    const StopButton button(notebook);
+    EXPECT_THAT(notebook.value("order = {} local function note(name) return setmetatable({}, {__close = function(_, why) "
+                               "for i = 1, 1000 do order.n = i end order[#order + 1] = name end}) end "
+                               "local first <close> = note 'first' "
+                               "local f <close> = io.open('" +
+                               file +
+                               "', 'w') f:write('data') file = f "
+                               "pcall(function() local second <close> = note 'second' print() while true do end end) "
+                               "order[#order + 1] = 'went on' while true do end"),
+                StartsWith("Interrupted: "));
+  }
+  EXPECT_EQ(notebook.value("io.type(file), table.concat(order, ' ')"), "\"closed file\"\t\"second first\"");
+  std::ifstream written(file);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(written), {}), "data");
+}
+
+TEST(LuaInterrupt, ClosesInTheCodeAroundACoroutineThatItStopped) {
+  LuaNotebook notebook;
+  {
+    const StopButton button(notebook);
+    EXPECT_THAT(notebook.value("closed = 0 local x <close> = setmetatable({}, {__close = function() "
+                               "closed = coroutine.wrap(function() return 1 end)() end}) "
+                               "coroutine.wrap(function() local y <close> = setmetatable({}, {__close = function() "
+                               "while true do end end}) print() while true do end end)()"),
+                StartsWith("Interrupted: "));
+  }
+  EXPECT_EQ(notebook.value("closed"), "1");
+}
+
+TEST(LuaInterrupt, EndsHandlersThatDoNotEnd) {
+  LuaNotebook notebook;
+  const StopButton button(notebook);
+  const auto start = std::chrono::steady_clock::now();
+  const auto outcome = notebook.run(
+      "local function endless() while true do pcall(function() while true do end end) end end "
+      "local a <close> = setmetatable({}, {__close = endless})\n"
+      "local c <close> = setmetatable({}, {__close = function() error('oops') end}) "
+      "local d <close> = setmetatable({}, {__close = endless})\nprint() while true do end");
+  EXPECT_EQ(outcome.ename, "Interrupted");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  ASSERT_GE(outcome.traceback.size(), 2U);
+  EXPECT_THAT(outcome.traceback[1], HasSubstr("[1]:3"));
+}
 #endif
 
 #ifdef LUAJIT_VERSION_NUM
