@@ -33,6 +33,20 @@ std::string address_of(lua_State* L, int index) {
   return "0x" + std::string(digits.begin(), written.ptr);
 }
 
+/// The name in "name: 0x55d0c0de", where that is the value's address and all of the text: it says nothing of the value.
+std::optional<std::string> name_before_address(lua_State* L, int index, std::string_view text) {
+  constexpr std::string_view before_digits = ": 0x";
+  const std::size_t end = text.rfind(before_digits);
+  if (end == std::string_view::npos) return {};
+  std::uintptr_t address = 0;
+  const char* last = text.data() + text.size();
+  const auto read = std::from_chars(text.data() + end + before_digits.size(), last, address, 16);
+  const auto own = reinterpret_cast<std::uintptr_t>(lua_topointer(L, index));
+  if (read.ec != std::errc() || read.ptr != last || address != own) return {};
+  const std::string_view name = text.substr(0, end);
+  return std::string(name == luaL_typename(L, index) ? std::string_view() : name);
+}
+
 /// Questions to a value that has a metatable: its __name, whether it has a __tostring, the text of that; or nothing.
 int find_name(lua_State* L) { return luaL_getmetafield(L, 1, "__name") == LUA_TSTRING ? 1 : 0; }
 
@@ -280,7 +294,11 @@ ValueReader::OwnText ValueReader::own_text(int index, std::size_t text_bytes) {
   const StackGuard guard(L_);
   const Answer answer = limits_.asks_tostring ? ask_metatable(L_, index, call_tostring) : Answer::none;
   if (stopping()) return own;
-  if (answer == Answer::given) {
+  auto only_name =
+      answer == Answer::given && lua_istable(L_, index) ? name_before_address(L_, index, string_at(L_, -1)) : std::nullopt;
+  if (only_name) {
+    own.name = only_name->empty() ? metatable_name(L_, index) : shortened(*only_name, limits_.text_bytes);
+  } else if (answer == Answer::given) {
     own.text = shortened(string_at(L_, -1), text_bytes);
   } else if (answer == Answer::failed) {
     const std::string why = lua_type(L_, -1) == LUA_TSTRING ? shortened(string_at(L_, -1), limits_.text_bytes)
@@ -301,7 +319,9 @@ std::string ValueReader::leaf_text(int index, std::size_t text_bytes) {
   OwnText own = own_text(index, text_bytes);
   if (own.text) return std::move(*own.text);
   if (type == LUA_TFUNCTION) return function_text(index);
-  if (type == LUA_TLIGHTUSERDATA) return "light userdata: " + address_of(L_, index);
+  if (type == LUA_TLIGHTUSERDATA) {
+    return lua_touserdata(L_, index) == nullptr ? "null" : "light userdata: " + address_of(L_, index);
+  }
   std::string text = (own.name.empty() ? std::string(luaL_typename(L_, index)) : own.name) + ": " + address_of(L_, index);
   if (lua_State* thread = lua_tothread(L_, index); thread != nullptr) {
     text += std::string(" (") + status_of(L_, thread) + place_in(thread) + ")";

@@ -104,6 +104,28 @@ INSTANTIATE_TEST_SUITE_P(
                     Value{"m = {} package.loaded.m = m\nfunction m.f() end m.f", "function: m.f [1]:2"},
                     Value{"load('return function() end')()", "function: [string \"return function() end\"]:1"}));
 
+TEST(LuaValues, WhoseTextIsOnlyAnAddressShowTheirFields) {
+  LuaNotebook notebook;
+  // As the classes of Penlight.
+  EXPECT_FALSE(notebook
+                   .run("class = {__tostring = function(self) local class = getmetatable(self) setmetatable(self, nil) "
+                        "local text = tostring(self):gsub('^table', class.title) setmetatable(self, class) "
+                        "return text end, title = 'Account'}")
+                   .failed);
+  EXPECT_EQ(notebook.value("{setmetatable({x = 1}, class)}"), "{Account {x = 1}}");
+  EXPECT_EQ(notebook.value("class.title = 'table' setmetatable({x = 1}, class)"), "{x = 1}");
+  EXPECT_THAT(notebook.value("setmetatable({x = 1}, {__tostring = function(self) return 'A: ' .. tostring(print) end})"),
+              StartsWith("A: "));
+  EXPECT_EQ(notebook.value("setmetatable({x = 1}, {__tostring = function(self) return 'A: 0x1' end})"), "A: 0x1");
+}
+
+TEST(LuaValues, OfJsonThatAreNullAreNull) {
+  LuaNotebook notebook;
+  EXPECT_EQ(notebook.value("jupyter = require 'jupyter' return {jupyter.null, [jupyter.null] = 1}"), "{null, [null] = 1}");
+  const auto outcome = notebook.run("{{a = jupyter.null}, {a = 1}}");
+  EXPECT_THAT(outcome.display.data.at("text/html").get<std::string>(), HasSubstr("null</td>"));
+}
+
 TEST(LuaValues, OfOtherTypesAreTold) {
   LuaNotebook notebook;
   EXPECT_THAT(notebook.value("coroutine.wrap(print)"), testing::MatchesRegex("function: 0x[0-9a-f]+ \\(C\\)"));
