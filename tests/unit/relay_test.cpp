@@ -284,6 +284,29 @@ TEST_F(RelayTest, AStoppedSubscriberStarvesNobodyAndLosesNoStatus) {
   EXPECT_EQ(types[types.size() - 3], "stream");  // the marker stands where the text is missing
 }
 
+TEST_F(RelayTest, DisplaysForAStoppedSubscriberAreBoundedToo) {
+  Iopub& iopub = start(impatient());
+  const auto live = connected();
+  const auto stopped = connected("", 5);
+  const Context cell = request("a");
+  const auto count = [&](std::size_t subscriber, const char* type) {
+    const auto types = types_of(subscriber);
+    return std::count(types.begin(), types.end(), type);
+  };
+  for (int i = 0; i < 500; ++i) {
+    iopub.publish_from_user_code(cell, "update_display_data", {{"data", std::string(1000, 'x')}});
+    iopub.publish_from_user_code(cell, "comm_msg", {{"comm_id", "c"}});
+  }
+  iopub.flush();
+  EXPECT_EQ(count(live, "update_display_data"), 500);
+
+  socket_.resume(stopped);
+  iopub.flush();
+  EXPECT_LT(count(stopped, "update_display_data"), 50);
+  EXPECT_EQ(count(stopped, "comm_msg"), 500);
+  EXPECT_THAT(text_of(stopped, "a", "stderr"), HasSubstr("bytes of output were dropped"));
+}
+
 TEST_F(RelayTest, ASubscriberThatCaughtUpLosesNothingMore) {
   Iopub& iopub = start(impatient());
   const auto slow = connected("", 5);
@@ -358,11 +381,16 @@ TEST_F(RelayTest, AClientThatComesLaterIsNotHeldUpByOneThatStopped) {
   Iopub& iopub = start(impatient());
   connected("", 1);
   for (int i = 0; i < 100; ++i) iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();  // the thread "iopub" may be sending still, and what it has not sent is for newcomers too
   for (int i = 0; i < 20; ++i) {
     const auto client = connected();
     iopub.status(request("b"), Iopub::State::idle);
     iopub.flush();
-    EXPECT_THAT(types_of(client), ElementsAre("iopub_welcome", "status"));
+    EXPECT_THAT(types_of(client), ElementsAre("iopub_welcome", "status")) << i << [&] {
+      std::string t;
+      for (const auto& m : socket_.received(client)) t += m.topic + " " + m.parent().dump() + m.content().dump() + "\n";
+      return t;
+    }();
     socket_.disconnect(client);
   }
 }

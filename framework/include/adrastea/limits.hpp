@@ -40,8 +40,9 @@ struct Limits {
   /// Bytes that wait here, beyond those, for a subscriber that does not read. When they are used up, code that prints
   /// waits for the subscriber; see subscriber_patience.
   std::size_t subscriber_backlog_bytes = std::size_t{16} << 20;
-  /// A subscriber that took nothing for so long no longer holds up anybody. Beyond its backlog its stream text is dropped
-  /// then, and a marker says how many bytes. Statuses and results wait for it without end.
+  /// A subscriber that took nothing for so long no longer holds up anybody. Beyond its backlog its stream text and displays
+  /// are dropped then, and a marker says how many bytes. Statuses, results, errors and comm messages wait for it without
+  /// end.
   std::chrono::milliseconds subscriber_patience{5000};
 
   // --- requests ---

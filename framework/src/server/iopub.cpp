@@ -214,9 +214,9 @@ Delivery Iopub::deliver_form(Publication&& publication) {
   out.header = wire::header_json(publication.header);
   out.parent_header = publication.context->parent_header;
   out.metadata = std::move(publication.metadata);
-  std::size_t text_bytes = 0;
+  std::size_t droppable_bytes = 0;
   if (publication.is_stream) {
-    text_bytes = publication.content.size();
+    droppable_bytes = publication.content.size();
     out.content = wire::stream_content(server::to_string(publication.stream), publication.content);
   } else {
     out.content = std::move(publication.content);
@@ -225,7 +225,8 @@ Delivery Iopub::deliver_form(Publication&& publication) {
   auto body = std::make_shared<const wire::Frames>(wire::encode(std::move(out), signer_));
   const std::size_t bytes = std::accumulate(body->begin(), body->end(), std::size_t{0},
                                             [](std::size_t sum, const wire::Frame& frame) { return sum + frame.size(); });
-  return {std::move(publication.topic), std::move(body), bytes, text_bytes, std::move(publication.context)};
+  if (publication.topic == "display_data" || publication.topic == "update_display_data") droppable_bytes = bytes;
+  return {std::move(publication.topic), std::move(body), bytes, droppable_bytes, std::move(publication.context)};
 }
 
 wire::Frames Iopub::welcome(const std::string& subscription) {
@@ -241,7 +242,7 @@ Delivery Iopub::marker(const Context& context, std::size_t dropped_bytes) {
   made.content =
       "\n[" + std::to_string(dropped_bytes) + " bytes of output were dropped: this client did not read them in time]\n";
   Delivery delivery = deliver_form(std::move(made));
-  delivery.text_bytes = 0;
+  delivery.droppable_bytes = 0;
   return delivery;
 }
 

@@ -111,10 +111,10 @@ void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
 void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time_point now) {
   retry_group(group, now);
   if (group.backlog.empty() && socket_.try_send(group.prefix + delivery.topic, *delivery.body)) return;
-  if (group.stalled && delivery.text_bytes > 0 &&
-      group.backlog_bytes + delivery.text_bytes > limits_.subscriber_backlog_bytes) {
+  if (group.stalled && delivery.droppable_bytes > 0 &&
+      group.backlog_bytes + delivery.droppable_bytes > limits_.subscriber_backlog_bytes) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
-    group.dropped += delivery.text_bytes;
+    group.dropped += delivery.droppable_bytes;
     group.dropped_context = delivery.context;
     return;
   }

@@ -23,7 +23,7 @@ struct Delivery {
   std::string topic;
   std::shared_ptr<const wire::Frames> body;
   std::size_t bytes = 0;
-  std::size_t text_bytes = 0;  ///< of stream text; 0 for what must never be dropped
+  std::size_t droppable_bytes = 0;  ///< of stream text and displays; 0 for what must never be dropped
   Context context;
 };
 
@@ -47,8 +47,8 @@ struct Delivery {
 ///
 /// A group that does not read: its messages wait here, and those who publish wait for it as pending() and saturated() say.
 /// When it has taken nothing for Limits::subscriber_patience it is `stalled`, and nobody waits for it until it takes one
-/// again. Meanwhile stream text beyond Limits::subscriber_backlog_bytes is dropped, with a marker in its place that
-/// tells how many bytes; everything else is kept.
+/// again. Meanwhile stream text and displays beyond Limits::subscriber_backlog_bytes are dropped, with a marker in their
+/// place that tells how many bytes; everything else is kept.
 ///
 /// Threads: the holder of Iopub's lock. Errors: none.
 class Subscribers {
