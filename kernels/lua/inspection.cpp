@@ -52,6 +52,10 @@ std::string place_text(const lua_Debug& function) {
   if (source.starts_with('@')) return std::string(source.substr(1)) + line;
   return "a string given to load" + line;
 }
+bool belongs_to_kernel(std::string_view entry) {
+  const std::string_view owner = entry.substr(0, entry.find_first_of(".:"));
+  return owner == "jupyter" || owner == "comm" || owner == "bar" || owner == "handle";
+}
 
 class Inspector {
  public:
@@ -246,8 +250,8 @@ class Inspector {
           colon == std::string::npos && scope_.place == Place::method && path.find('.') != std::string::npos;
       page_.code(method ? call_text(path, signature) : name + signature);
       page_.paragraph(entry->text);
-      page_.detail("Type", name.starts_with("jupyter.") ? "function of the kernel's module jupyter"
-                                                        : "function of Lua's standard library");
+      page_.detail("Type", belongs_to_kernel(name) ? "function of the kernel's module jupyter"
+                                                   : "function of Lua's standard library");
       return;
     }
     lua_Debug function;

@@ -287,7 +287,8 @@ int ask(lua_State* L, bool is_password) {
 int input(lua_State* L) { return ask(L, false); }
 int password(lua_State* L) { return ask(L, true); }
 
-int open_module(lua_State* L) {
+/// Pushes the module.
+void push_new_module(lua_State* L) {
   constexpr luaL_Reg functions[] = {{"display", display},
                                     {"update", update},
                                     {"html", html},
@@ -318,6 +319,10 @@ int open_module(lua_State* L) {
   lua_setfield(L, -2, "null");
   ProgressBars::install(L);
   install_comms(L);
+}
+
+int open_module(lua_State* L) {
+  lua_getfield(L, LUA_REGISTRYINDEX, JupyterModule::registry_name);
   return 1;
 }
 
@@ -329,6 +334,8 @@ JupyterModule::JupyterModule() {
 }
 
 void JupyterModule::install(lua_State* L) {
+  push_new_module(L);
+  lua_setfield(L, LUA_REGISTRYINDEX, registry_name);
   lua_getglobal(L, LUA_LOADLIBNAME);
   lua_getfield(L, -1, "preload");
   lua_pushcfunction(L, open_module);

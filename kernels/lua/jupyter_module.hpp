@@ -18,6 +18,9 @@ class JupyterModule {
  public:
   JupyterModule();
 
+  /// The module's place in the registry, where help finds it also before `require` was called.
+  static constexpr const char* registry_name = "jupyter";
+
   /// Makes `require "jupyter"` work. May raise: call it protected.
   static void install(lua_State* L);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "raw_access.hpp"
 
+#include "jupyter_module.hpp"
 #include "stack_guard.hpp"
 
 #include <new>
@@ -96,6 +97,21 @@ void push_metafield(lua_State* L, int object, std::string_view name) {
 
 void push_loaded_modules(lua_State* L) {
   push_string(L, "_LOADED");  // LUA_LOADED_TABLE, which LuaJIT does not name
+  lua_rawget(L, LUA_REGISTRYINDEX);
+}
+
+void push_module(lua_State* L, std::string_view name) {
+  push_loaded_modules(L);
+  if (lua_type(L, -1) == LUA_TTABLE) {
+    push_string(L, name);
+    lua_rawget(L, -2);
+  } else {
+    lua_pushnil(L);
+  }
+  lua_remove(L, -2);
+  if (!lua_isnil(L, -1) || name != "jupyter") return;
+  lua_pop(L, 1);
+  push_string(L, JupyterModule::registry_name);
   lua_rawget(L, LUA_REGISTRYINDEX);
 }
 

@@ -49,6 +49,8 @@ void push_metafield(lua_State* L, int object, std::string_view name);
 
 /// Pushes what require has loaded: package.loaded, even where user code replaced `package`.
 void push_loaded_modules(lua_State* L);
+/// The module of that name that was loaded, or the kernel's own even before; nil where there is none.
+void push_module(lua_State* L, std::string_view name);
 void push_globals(lua_State* L);
 
 /// Called with the key, and the value on top of the stack; must leave the stack as it is. False ends the visit.

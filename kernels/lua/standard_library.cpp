@@ -399,14 +399,34 @@ const std::vector<StandardEntry>& standard_library() {
       {"ffi.sizeof", "(ct [, nelem])", "Returns the size of a C type in bytes."},
       {"ffi.string", "(ptr [, len])", "Makes a Lua string from C bytes, up to a zero if there is no length."},
       {"ffi.typeof", "(ct)", "Returns a C type as a value: calling it makes data of that type."},
+      {"bar:finish", "(bar)", "Fills the bar and ends it. Returns the bar."},
+      {"bar:label", "(bar, text)", "Gives the bar another label. Returns the bar."},
+      {"bar:set", "(bar, n)", "Sets how much is done. Returns the bar."},
+      {"bar:update", "(bar [, n])", "Adds `n` (1) to what is done. Returns the bar."},
+      {"comm:close", "(comm [, data [, metadata [, buffers]]])",
+       "Closes the comm, with a last message. A second time it does nothing."},
+      {"comm:on_close", "(comm, handler)",
+       "Has `handler(comm, message)` called when the frontend closes the comm; nil takes it away. Returns the comm."},
+      {"comm:on_message", "(comm, handler)",
+       "Has `handler(comm, message)` called for each message, with the fields `data`, `metadata` and `buffers`; nil takes "
+       "it away. Returns the comm."},
+      {"comm:send", "(comm [, data [, metadata [, buffers]]])",
+       "Sends a message to the frontend. `data` and `metadata` are tables that are JSON objects, `buffers` is a list of "
+       "strings of bytes."},
+      {"handle:update", "(handle, value [, options])", "Replaces what the handle's display shows, wherever it is shown."},
       {"jupyter", "",
        "Rich output, prompts, progress bars and comms, from `require \"jupyter\"`: what a notebook has over a terminal."},
       {"jupyter.array", "([t])", "Marks a table, a new one by default, as a JSON array even when it is empty. Returns it."},
       {"jupyter.clear_output", "([wait])",
        "Takes away what the cell has shown, or with true does so when the next output comes."},
-      {"jupyter.comm", "",
-       "Lines to objects in the frontend: `open(target, data, metadata, buffers)`, `register(target, function(comm, "
-       "message))`, `unregister(target)`."},
+      {"jupyter.comm", "", "Comms: lines to objects in the frontend, of which widgets are made."},
+      {"jupyter.comm.open", "(target [, data [, metadata [, buffers]]])",
+       "Opens a comm to a target that the frontend knows and returns it. `data` and `metadata` are tables that are JSON "
+       "objects, `buffers` is a list of strings of bytes."},
+      {"jupyter.comm.register", "(target, handler)",
+       "Has `handler(comm, message)` called when the frontend opens a comm to that target. An error in it refuses the "
+       "comm."},
+      {"jupyter.comm.unregister", "(target)", "Forgets the target."},
       {"jupyter.display", "(value [, options])",
        "Shows a value as a cell does, or a table from mime type to value. Options are `id` and `metadata`. Returns a "
        "handle with `update(value)`."},
@@ -425,7 +445,8 @@ const std::vector<StandardEntry>& standard_library() {
       {"jupyter.progress", "([total [, options]])",
        "Shows a bar and returns it: `update([n])`, `set(n)`, `label(text)`, `finish()`. The option `label` names it."},
       {"jupyter.progress_of", "(list_or_iterator [, options])",
-       "Iterates over a list or an iterator's values, with a bar that counts them. Options are `label` and `total`."},
+       "Iterates over a list or an iterator's values, with a bar that counts them. Options are `label` and `total`; "
+       "`progress_of(pairs(t))` takes none."},
       {"jupyter.svg", "(text [, options])", "Shows a picture in SVG."},
       {"jupyter.update", "(id, value [, options])", "Replaces what is shown under an id, in whichever cell."},
       {"jupyter.vegalite", "(spec [, options])", "Draws a Vega-Lite chart: a table, or the text of such JSON."},

@@ -12,7 +12,7 @@ namespace lua_kernel {
 /// What is known of one name of Lua itself. The texts are Markdown with `code` marks only, so that they read well as
 /// plain text too.
 struct StandardEntry {
-  std::string_view name;       ///< "string.rep"; methods of files are "file:read"
+  std::string_view name;       ///< "string.rep"; methods of files are "file:read", of the module jupyter "bar:set"
   std::string_view signature;  ///< "(s, n [, sep])"; empty for what is no function
   std::string_view text;
 };

@@ -8,20 +8,26 @@
 namespace lua_kernel {
 namespace {
 
-/// Pushes the library that an entry's name starts with: a module, the globals, or the methods of files.
-void push_library(lua_State* L, std::string_view name) {
-  if (name == "file") {
-    push_string(L, LUA_FILEHANDLE);
-    lua_rawget(L, LUA_REGISTRYINDEX);
-    if (lua_type(L, -1) != LUA_TTABLE) return;
-    push_string(L, "__index");
-    lua_rawget(L, -2);
-    lua_remove(L, -2);
-    return;
-  }
-  push_loaded_modules(L);
+/// Pushes registry[type].__index: the methods of a type.
+void push_methods(lua_State* L, std::string_view type) {
+  push_string(L, type);
+  lua_rawget(L, LUA_REGISTRYINDEX);
   if (lua_type(L, -1) != LUA_TTABLE) return;
-  push_string(L, name);
+  push_string(L, "__index");
+  lua_rawget(L, -2);
+  lua_remove(L, -2);
+}
+
+/// Pushes the library that an entry's name starts with: a module, a table in one, or the methods of a type.
+void push_library(lua_State* L, std::string_view name) {
+  if (name == "file") return push_methods(L, LUA_FILEHANDLE);
+  if (name == "comm") return push_methods(L, "jupyter.Comm");
+  if (name == "bar") return push_methods(L, "jupyter.Progress");
+  if (name == "handle") return push_methods(L, "jupyter.Display");
+  const std::size_t dot = name.find('.');
+  push_module(L, name.substr(0, dot));
+  if (dot == std::string_view::npos || lua_type(L, -1) != LUA_TTABLE) return;
+  push_string(L, name.substr(dot + 1));
   lua_rawget(L, -2);
   lua_remove(L, -2);
 }
@@ -39,7 +45,7 @@ StandardValues::StandardValues(lua_State* L) {
   const StackGuard guard(L);
   for (const StandardEntry& entry : standard_library()) {
     const StackGuard entry_guard(L);
-    const std::size_t separator = entry.name.find_first_of(".:");
+    const std::size_t separator = entry.name.find_last_of(".:");
     const bool global = separator == std::string_view::npos;
     push_library(L, global ? "_G" : entry.name.substr(0, separator));
     if (lua_type(L, -1) != LUA_TTABLE) continue;

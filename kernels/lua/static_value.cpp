@@ -131,7 +131,8 @@ StaticValue StaticEvaluator::global(std::string_view name, std::size_t visible, 
   lua_remove(L_, -2);
   if (!lua_isnil(L_, -1)) return {Kind::value};
   lua_pop(L_, 1);
-  return defined(name, visible, depth);
+  if (definition(name) != nullptr) return defined(name, visible, depth);
+  return loaded_module(name);  // which an earlier cell may have kept in a local variable of that name
 }
 
 StaticValue StaticEvaluator::field(const StaticValue& object, TokenRange object_expression, std::string_view name,
@@ -157,13 +158,8 @@ StaticValue StaticEvaluator::defined(std::string_view path, std::size_t visible,
 }
 
 StaticValue StaticEvaluator::loaded_module(std::string_view name) {
-  push_loaded_modules(L_);
-  if (lua_type(L_, -1) == LUA_TTABLE) {
-    push_string(L_, name);
-    lua_rawget(L_, -2);
-    lua_remove(L_, -2);
-    if (!lua_isnil(L_, -1)) return {Kind::value};
-  }
+  push_module(L_, name);
+  if (!lua_isnil(L_, -1)) return {Kind::value};
   lua_pop(L_, 1);
   return {};
 }

@@ -77,6 +77,12 @@ TEST_F(LuaCompletion, ShowsTypesAndSignatures) {
   EXPECT_EQ(only("whil").type, "keyword");
 }
 
+TEST_F(LuaCompletion, KnowsTheModuleOfTheKernelBeforeItIsLoaded) {
+  EXPECT_THAT(texts("local j = require 'jupyter'\nj.pro"), ElementsAre("progress", "progress_of"));
+  EXPECT_THAT(texts("jupyter.comm.o"), ElementsAre("open"));
+  EXPECT_EQ(notebook.value("package.loaded.jupyter"), "nil");
+}
+
 TEST_F(LuaCompletion, FollowsFieldsThroughTablesAndIndexChains) {
   notebook.run(R"(
     Base = {from_base = 1, shared = 1}  Base.__index = Base

@@ -72,6 +72,10 @@ TEST_F(LuaInspection, HasAnEntryForAllOfTheStandardLibrary) {
   const std::string listed = notebook.value(R"(
     local all = {}
     for name in pairs(require 'jupyter') do all[#all + 1] = 'jupyter.' .. name end
+    for name in pairs(require 'jupyter'.comm) do all[#all + 1] = 'jupyter.comm.' .. name end
+    for kind, of_kernel in pairs{comm = 'Comm', bar = 'Progress', handle = 'Display'} do
+      for name in pairs(debug.getregistry()['jupyter.' .. of_kernel].__index) do all[#all + 1] = kind .. ':' .. name end
+    end
     for name, value in pairs(_G) do
       if name ~= 'arg' then all[#all + 1] = name end
       if type(value) == 'table' and name ~= '_G' and name ~= 'arg' then
@@ -92,6 +96,19 @@ TEST_F(LuaInspection, HasAnEntryForAllOfTheStandardLibrary) {
     ++count;
   }
   EXPECT_GT(count, 130);
+}
+
+TEST_F(LuaInspection, ExplainsTheModuleOfTheKernelWhereverItIsKept) {
+  EXPECT_THAT(help("jupyter.html"), StartsWith("jupyter.html(text [, options])\n\nShows HTML."));
+  EXPECT_THAT(help("local j = require 'jupyter'\nj.comm.open"), StartsWith("jupyter.comm.open(target"));
+  EXPECT_THAT(help("jupyter"), HasSubstr("Functions:"));
+  notebook.run("local jupyter = require 'jupyter' bar = jupyter.progress(1) comm = jupyter.comm.open('t')");
+  EXPECT_THAT(help("jupyter.html"), StartsWith("jupyter.html(text [, options])"));
+  EXPECT_THAT(help("bar:update"), AllOf(StartsWith("bar:update([n])"), HasSubstr("kernel's module jupyter")));
+  EXPECT_THAT(help("comm:send"), StartsWith("comm:send([data [, metadata [, buffers]]])"));
+  EXPECT_EQ(notebook.value("package.loaded.mine = {f = function(a) end} jupyter"), "nil");
+  EXPECT_THAT(help("mine.f"), StartsWith("mine.f(a)"));
+  EXPECT_EQ(help("?no_module.f"), "");
 }
 
 TEST_F(LuaInspection, ExplainsEachKeyword) {
