@@ -6,7 +6,9 @@
 #include "json_values.hpp"
 #include "mime_bundles.hpp"
 #include "options.hpp"
+#include "raw_access.hpp"
 #include "session.hpp"
+#include "stack_guard.hpp"
 #include "text.hpp"
 
 #include <adrastea/errors.hpp>
@@ -341,6 +343,20 @@ void JupyterModule::install(lua_State* L) {
   lua_pushcfunction(L, open_module);
   lua_setfield(L, -2, "jupyter");
   lua_pop(L, 2);
+}
+
+bool JupyterModule::is_shown(lua_State* L, int index) {
+  constexpr int stack_for_types = 4;
+  if (lua_checkstack(L, stack_for_types) == 0) return false;
+  const StackGuard guard(L);
+  if (lua_getmetatable(L, index) == 0) return false;
+  for (const char* type : {handle_name, ProgressBars::type_name}) {
+    push_string(L, type);
+    lua_rawget(L, LUA_REGISTRYINDEX);
+    if (lua_rawequal(L, -1, -2) != 0) return true;
+    lua_pop(L, 1);
+  }
+  return false;
 }
 
 JupyterModule::DisplayId JupyterModule::new_display_id() noexcept {

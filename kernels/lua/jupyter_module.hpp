@@ -24,6 +24,9 @@ class JupyterModule {
   /// Makes `require "jupyter"` work. May raise: call it protected.
   static void install(lua_State* L);
 
+  /// Whether the value stands for something that is shown already: a handle or a bar.
+  static bool is_shown(lua_State* L, int index);
+
   /// Neither this run of the kernel nor another one uses it again. Ends with a NUL.
   using DisplayId = std::array<char, 40>;
   DisplayId new_display_id() noexcept;

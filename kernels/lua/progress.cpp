@@ -37,7 +37,7 @@ namespace {
 
 using Clock = ProgressBar::Clock;
 
-constexpr const char* type_name = "jupyter.Progress";
+constexpr const char* type_name = ProgressBars::type_name;
 constexpr std::chrono::milliseconds shortest_pause{50};
 
 std::string number_text(double number) {
@@ -243,44 +243,68 @@ int bar_gc(lua_State* L) {
   return 0;
 }
 
-/// The iterator of progress_of. Upvalues: the list or function, the bar, the number of what was given out.
+/// Upvalues of next_item; state and control are those of the generic for that the function comes from.
+enum Upvalue { source = 1, shown_bar, count_given, state, control, number_of_upvalues = control };
+
+/// The iterator of progress_of.
 int next_item(lua_State* L) {
-  ProgressBar& bar = check_bar(L, lua_upvalueindex(2));
-  const lua_Integer given = lua_tointeger(L, lua_upvalueindex(3));
+  ProgressBar& bar = check_bar(L, lua_upvalueindex(shown_bar));
+  const lua_Integer given = lua_tointeger(L, lua_upvalueindex(count_given));
   if (given > 0) set_done(L, bar, bar.done + 1);
   lua_settop(L, 0);
-  if (lua_isfunction(L, lua_upvalueindex(1))) {
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_call(L, 0, LUA_MULTRET);
+  if (lua_isfunction(L, lua_upvalueindex(source))) {
+    lua_pushvalue(L, lua_upvalueindex(source));
+    lua_pushvalue(L, lua_upvalueindex(state));
+    lua_pushvalue(L, lua_upvalueindex(control));
+    lua_call(L, 2, LUA_MULTRET);
+    if (lua_gettop(L) > 0) {
+      lua_pushvalue(L, 1);
+      lua_replace(L, lua_upvalueindex(control));
+    }
   } else {
-    lua_rawgeti(L, lua_upvalueindex(1), given + 1);
+    lua_rawgeti(L, lua_upvalueindex(source), given + 1);
   }
   if (lua_isnoneornil(L, 1)) finish(L, bar);
   lua_pushinteger(L, given + 1);
-  lua_replace(L, lua_upvalueindex(3));
+  lua_replace(L, lua_upvalueindex(count_given));
   return lua_gettop(L);
 }
 
+/// Of a list or a function and options, or of the values of a generic for, such as pairs(t) returns: a function, a state, a
+/// control, and in 5.4 what is to be closed.
 int progress_of(lua_State* L) {
-  lua_settop(L, 2);
+  const bool is_for = lua_isfunction(L, 1) && lua_gettop(L) >= 3;
+  lua_settop(L, 4);
   const bool is_list = lua_istable(L, 1);
   if (!is_list && !lua_isfunction(L, 1)) return type_error(L, 1, "table or function");
-  check_options(L, 2, {"label", "total"});
   double total = is_list ? static_cast<double>(lua_rawlen(L, 1)) : std::numeric_limits<double>::infinity();
-  if (push_option(L, 2, "total")) {
+  if (!is_for) check_options(L, 2, {"label", "total"});
+  if (!is_for && push_option(L, 2, "total")) {
     const bool fits = lua_type(L, -1) == LUA_TNUMBER && std::isfinite(lua_tonumber(L, -1)) && lua_tonumber(L, -1) >= 0;
     luaL_argcheck(L, fits, 2, "total: a number that is not negative expected");
     total = lua_tonumber(L, -1);
   }
-  lua_settop(L, 2);
+  lua_settop(L, 4);
   ProgressBar& bar = push_bar(L, total);
-  if (push_option(L, 2, "label")) set_label(L, bar, -1, 2);
+  const int bar_index = lua_gettop(L);
+  if (!is_for && push_option(L, 2, "label")) set_label(L, bar, -1, 2);
   changed(L, bar);
   lua_pushvalue(L, 1);
-  lua_pushvalue(L, 3);
+  lua_pushvalue(L, bar_index);
   lua_pushinteger(L, 0);
-  lua_pushcclosure(L, next_item, 3);
-  return 1;
+  for (int index = 2; index <= 3; ++index) {
+    if (is_for) {
+      lua_pushvalue(L, index);
+    } else {
+      lua_pushnil(L);
+    }
+  }
+  lua_pushcclosure(L, next_item, number_of_upvalues);
+  if (!is_for) return 1;
+  lua_pushnil(L);
+  lua_pushnil(L);
+  lua_pushvalue(L, 4);
+  return 4;
 }
 
 }  // namespace

@@ -17,6 +17,9 @@ struct ProgressBar;
 /// Threads: interpreter. Lifetime: longer than the Lua state that has the bars, which belong to Lua values.
 class ProgressBars {
  public:
+  /// Of the bars' metatable in the registry.
+  static constexpr const char* type_name = "jupyter.Progress";
+
   /// Puts the functions into the module on top of the stack. May raise.
   static void install(lua_State* L);
 

@@ -60,6 +60,13 @@ std::string text_at_top(lua_State* L) {
   return {text, size};
 }
 
+/// Of the values from `first` on, takes away what the cell has shown itself.
+void remove_shown(lua_State* L, int first) {
+  for (int index = lua_gettop(L); index >= first; --index) {
+    if (JupyterModule::is_shown(L, index)) lua_remove(L, index);
+  }
+}
+
 Outcome failed(std::string ename, std::string evalue, std::vector<std::string> traceback) {
   return {.failed = true, .ename = std::move(ename), .evalue = std::move(evalue), .traceback = std::move(traceback)};
 }
@@ -145,7 +152,10 @@ Outcome Session::call(const CompiledCell& cell) {
 Outcome Session::values(const CompiledCell& cell) {
   lua_State* L = state();
   const int first = cell.placeholder ? 3 : 2;
+  remove_shown(L, first);
   const int last = lua_gettop(L);
+  // io.write and file:write return their file.
+  if (cell.is_call && first == last && streams_.is_output(L, first)) return {};
   bool all_nil = true;
   for (int index = first; index <= last; ++index) all_nil = all_nil && lua_isnil(L, index);
   if (last < first || (all_nil && (cell.is_call || !cell.placeholder))) return {};

@@ -88,6 +88,12 @@ void StandardStreams::forget_input() noexcept {
   discard_input(in_.get());
 }
 
+bool StandardStreams::is_output(lua_State* L, int index) const noexcept {
+  if (lua_type(L, index) != LUA_TUSERDATA || lua_rawlen(L, index) < sizeof(std::FILE*)) return false;
+  const std::FILE* file = *static_cast<std::FILE**>(lua_touserdata(L, index));  // of other userdata any bytes
+  return file == out_.get() || file == err_.get();
+}
+
 ssize_t StandardStreams::write_out(void* self, const char* data, std::size_t size) {
   static_cast<StandardStreams*>(self)->frontend_.write_stdout({data, size});
   return static_cast<ssize_t>(size);

@@ -30,6 +30,9 @@ class StandardStreams {
   /// A cell starts without what is left of lines that were typed for an earlier one.
   void forget_input() noexcept;
 
+  /// Whether the value is io.stdout or io.stderr as install() made them.
+  [[nodiscard]] bool is_output(lua_State* L, int index) const noexcept;
+
  private:
   static void warn(void* self, const char* message, int to_continue);
   static ssize_t write_out(void* self, const char* data, std::size_t size);

@@ -401,6 +401,27 @@ TEST_F(LuaJupyter, ShowsTheProgressOfALoop) {
   EXPECT_EQ(value("for x in jupyter.progress_of{} do end"), "");
 }
 
+TEST_F(LuaJupyter, ShowsNoHandlesBesideOtherValues) {
+  EXPECT_EQ(value("jupyter.html 'x', 5, jupyter.progress(1), 'a'"), "5\t\"a\"");
+  EXPECT_EQ(value("jupyter.html 'x', jupyter.html 'y'"), "");
+  EXPECT_THAT(value("{jupyter.html 'x'}"), HasSubstr("id ="));
+}
+
+TEST_F(LuaJupyter, ShowsTheProgressOfWhatAForTakes) {
+  EXPECT_EQ(
+      value("local n, s = 0, '' for k, v in jupyter.progress_of(pairs{a = 1, b = 2, c = 4}) do n = n + v s = s .. k end "
+            "return n, #s"),
+      "7\t3");
+  EXPECT_THAT(notebook.frontend.shown.back().data.at("text/plain").get<std::string>(), HasSubstr(" 3"));
+  EXPECT_EQ(value("local s = '' for i, v in jupyter.progress_of(ipairs{'x', 'y'}) do s = s .. i .. v end s"), "\"1x2y\"");
+  EXPECT_THAT(value("for k in jupyter.progress_of(next, {x = 1}, 'no key') do end"), StartsWith("LuaError: "));
+#if LUA_VERSION_NUM >= 504
+  EXPECT_EQ(value("closed = false local closing = setmetatable({}, {__close = function() closed = true end}) "
+                  "for x in jupyter.progress_of(function() return 1 end, nil, nil, closing) do break end closed"),
+            "true");
+#endif
+}
+
 TEST_F(LuaJupyter, SaysWhatIsWrongWithProgress) {
   EXPECT_THAT(value("jupyter.progress(-1)"),
               HasSubstr("bad argument #1 to 'progress' (a number that is not negative expected)"));

@@ -119,6 +119,19 @@ TEST(LuaValues, WhoseTextIsOnlyAnAddressShowTheirFields) {
   EXPECT_EQ(notebook.value("setmetatable({x = 1}, {__tostring = function(self) return 'A: 0x1' end})"), "A: 0x1");
 }
 
+#ifndef LUAJIT_VERSION_NUM  // where write returns true
+TEST(LuaValues, OfOutputFunctionsAreNotShown) {
+  LuaNotebook notebook;
+  for (const char* code : {"io.write('x')", "local x = 1 io.stdout:write('x')", "io.stderr:write('x')"}) {
+    EXPECT_EQ(notebook.value(code), "") << code;
+    EXPECT_EQ(notebook.frontend.both, "x");
+  }
+  EXPECT_THAT(notebook.value("local x = 1 io.stdout"), StartsWith("file (0x"));
+  EXPECT_THAT(notebook.value("io.tmpfile():write('x')"), StartsWith("file (0x"));
+  EXPECT_THAT(notebook.value("io.write(), 1"), StartsWith("file (0x"));
+}
+#endif
+
 TEST(LuaValues, OfJsonThatAreNullAreNull) {
   LuaNotebook notebook;
   EXPECT_EQ(notebook.value("jupyter = require 'jupyter' return {jupyter.null, [jupyter.null] = 1}"), "{null, [null] = 1}");
