@@ -178,7 +178,7 @@ class Inspector {
   }
 
   bool describe_value(const StaticValue& value, const std::string& path) {
-    switch (value.kind) {
+    switch (value.is_example ? Kind::other : value.kind) {
       case Kind::unknown:
         return false;
       case Kind::value:

@@ -2,6 +2,11 @@
 #include "static_value.hpp"
 
 #include "raw_access.hpp"
+#include "session.hpp"
+
+#include <algorithm>
+#include <array>
+#include <string>
 
 namespace lua_kernel {
 namespace {
@@ -12,6 +17,18 @@ constexpr int max_depth = 20;
 constexpr std::size_t max_path = 100;
 
 using Kind = StaticValue::Kind;
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+/// Functions whose result, when they do not fail, is a string.
+constexpr std::array<std::string_view, 16> string_functions = {
+    "io.read",       "os.date",      "os.getenv",    "os.tmpname",  "string.char", "string.dump",
+    "string.format", "string.gsub",  "string.lower", "string.pack", "string.rep",  "string.reverse",
+    "string.sub",    "string.upper", "table.concat", "tostring"};
+constexpr std::array<std::string_view, 3> file_functions = {"io.open", "io.popen", "io.tmpfile"};
 
 }  // namespace
 
@@ -67,8 +84,7 @@ StaticValue StaticEvaluator::primary(TokenRange& expression, std::size_t visible
       return {Kind::value};
     case TokenKind::symbol: {
       if (name != "(") break;
-      std::size_t close = first + 1;
-      while (close < expression.end && tokens_[close].depth > tokens_[first].depth) ++close;
+      const std::size_t close = end_of_bracket(first, expression.end);
       expression.begin = close + 1;
       return evaluate({first + 1, close}, visible, depth);
     }
@@ -102,9 +118,19 @@ StaticValue StaticEvaluator::evaluate(TokenRange expression, std::size_t visible
     }
     return {Kind::table, whole};
   }
+  if (is_concatenation(whole)) {
+    push_string(L_, {});
+    return {Kind::value, whole, true};
+  }
   StaticValue found = primary(expression, visible, depth + 1);
   while (!expression.empty()) {
     const std::size_t separator = expression.begin;
+    if (starts_call(separator)) {
+      found = call(found, expression, visible, depth + 1);
+      if (found.kind == Kind::unknown) break;
+      if (found.is_example) found.tokens = {whole.begin, expression.begin};
+      continue;
+    }
     const bool dot = text(separator) == "." || text(separator) == ":";
     const bool bracket = text(separator) == "[";
     const std::size_t key = separator + 1;
@@ -155,6 +181,90 @@ StaticValue StaticEvaluator::field(const StaticValue& object, TokenRange object_
 StaticValue StaticEvaluator::defined(std::string_view path, std::size_t visible, int depth) {
   const Definition* found = definition(path);
   return found != nullptr ? evaluate(found->value, visible, depth) : StaticValue();
+}
+
+bool StaticEvaluator::starts_call(std::size_t token) const {
+  return is(token, TokenKind::symbol, "(") || is(token, TokenKind::symbol, "{") || tokens_[token].kind == TokenKind::string;
+}
+
+/// Whether `..` is an operator of the expression itself, and none that binds weaker and may result in anything else.
+bool StaticEvaluator::is_concatenation(TokenRange expression) const {
+  constexpr std::array<std::string_view, 6> comparisons = {"<", ">", "<=", ">=", "==", "~="};
+  bool found = false;
+  for (std::size_t i = expression.begin; i < expression.end; ++i) {
+    if (tokens_[i].depth > tokens_[expression.begin].depth) continue;
+    const bool is_word = tokens_[i].kind == TokenKind::keyword && (text(i) == "and" || text(i) == "or");
+    if (is_word || (tokens_[i].kind == TokenKind::symbol && contains(comparisons, text(i)))) return false;
+    found = found || is(i, TokenKind::symbol, "..");
+  }
+  return found;
+}
+
+std::size_t StaticEvaluator::end_of_bracket(std::size_t opener, std::size_t end) const {
+  std::size_t close = opener + 1;
+  while (close < end && tokens_[close].depth > tokens_[opener].depth) ++close;
+  return close;
+}
+
+/// Takes the arguments off the expression, and the function off the stack when it was pushed.
+StaticValue StaticEvaluator::call(const StaticValue& function, TokenRange& expression, std::size_t visible, int depth) {
+  const std::size_t first = expression.begin;
+  TokenRange arguments{first, first + 1};
+  expression.begin = first + 1;
+  if (tokens_[first].kind != TokenKind::string) {
+    const std::size_t close = end_of_bracket(first, expression.end);
+    expression.begin = std::min(close + 1, expression.end);
+    arguments = text(first) == "(" ? TokenRange{first + 1, close} : TokenRange{first, expression.begin};
+  }
+  if (function.kind != Kind::value) return {};
+  const std::string* name = Session::of(L_).builtins().find(lua_topointer(L_, -1));
+  lua_pop(L_, 1);
+  return name != nullptr ? result_of(*name, arguments, visible, depth) : StaticValue();
+}
+
+StaticValue StaticEvaluator::result_of(std::string_view function, TokenRange arguments, std::size_t visible, int depth) {
+  if (contains(string_functions, function)) {
+    push_string(L_, {});
+    return {Kind::value, {}, true};
+  }
+  if (contains(file_functions, function)) {
+    push_string(L_, LUA_FILEHANDLE);
+    lua_rawget(L_, LUA_REGISTRYINDEX);
+    if (lua_type(L_, -1) == LUA_TTABLE) {
+      push_string(L_, "__index");
+      lua_rawget(L_, -2);
+      lua_remove(L_, -2);
+    }
+    return {Kind::value, {}, true};
+  }
+  if (function != "setmetatable" || arguments.empty()) return {};
+  std::size_t comma = arguments.begin;
+  while (comma < arguments.end && (tokens_[comma].depth > tokens_[arguments.begin].depth || text(comma) != ",")) {
+    ++comma;
+  }
+  return comma < arguments.end ? instance_of({comma + 1, arguments.end}, visible, depth) : StaticValue();
+}
+
+/// What an empty table with that metatable has: the fields of its __index, which a class mostly is itself.
+StaticValue StaticEvaluator::instance_of(TokenRange metatable, std::size_t visible, int depth) {
+  StaticValue found = evaluate(metatable, visible, depth);
+  if (found.kind == Kind::table) {
+    for (const Field& field : fields_of(found.tokens)) {
+      if (field.name != "__index") continue;
+      found = evaluate(field.value, visible, depth);
+      break;
+    }
+  } else if (found.kind == Kind::value && lua_type(L_, -1) == LUA_TTABLE) {
+    push_string(L_, "__index");
+    lua_rawget(L_, -2);
+    if (lua_type(L_, -1) != LUA_TTABLE) {
+      lua_pop(L_, 1);
+    } else {
+      lua_remove(L_, -2);
+    }
+  }
+  found.is_example = found.kind == Kind::value;
+  return found;
 }
 
 StaticValue StaticEvaluator::loaded_module(std::string_view name) {

@@ -21,9 +21,12 @@ struct StaticValue {
   };
   Kind kind = Kind::unknown;
   TokenRange tokens = {};
+  /// A value that was pushed only has the same fields as what the tokens will result in: a string for any other string.
+  bool is_example = false;
 };
 
-/// Follows names to local variables and what they start with, to globals, fields and loaded modules.
+/// Follows names to local variables and what they start with, to globals, fields and loaded modules; and calls to the type
+/// of their results, where the function is one of Lua's own.
 ///
 /// Threads: interpreter. Errors: std::bad_alloc. Lifetime: inside of a Looking; that of the code and the scope.
 class StaticEvaluator {
@@ -74,6 +77,12 @@ class StaticEvaluator {
   StaticValue field(const StaticValue& object, TokenRange object_expression, std::string_view name, std::size_t visible,
                     int depth);
   StaticValue defined(std::string_view path, std::size_t visible, int depth);
+  StaticValue call(const StaticValue& function, TokenRange& expression, std::size_t visible, int depth);
+  StaticValue result_of(std::string_view function, TokenRange arguments, std::size_t visible, int depth);
+  StaticValue instance_of(TokenRange metatable, std::size_t visible, int depth);
+  [[nodiscard]] bool starts_call(std::size_t token) const;
+  [[nodiscard]] bool is_concatenation(TokenRange expression) const;
+  [[nodiscard]] std::size_t end_of_bracket(std::size_t opener, std::size_t end) const;
   StaticValue loaded_module(std::string_view name);
   [[nodiscard]] const Variable* variable(std::string_view name, std::size_t visible) const;
   [[nodiscard]] std::string_view text(std::size_t token) const { return text_of(tokens_[token], code_); }

@@ -77,6 +77,25 @@ TEST_F(LuaCompletion, ShowsTypesAndSignatures) {
   EXPECT_EQ(only("whil").type, "keyword");
 }
 
+TEST_F(LuaCompletion, KnowsTheTypesOfResultsOfKnownFunctions) {
+  notebook.run("Account = {deposit = function(self, value) end}  Account.__index = Account  Animal = {speak = print}");
+  EXPECT_THAT(texts("local self = setmetatable({}, Account)\nself:dep"), ElementsAre("deposit"));
+  EXPECT_THAT(texts("local o = setmetatable({a = 1, b = {2, 3}}, {__index = Animal})\no:sp"), ElementsAre("speak"));
+  EXPECT_THAT(texts("local o = setmetatable({}, Animal)\no:sp"), ElementsAre("speak"));
+  EXPECT_THAT(texts("local f = io.open('x', 'w')\nf:wri"), ElementsAre("write"));
+  EXPECT_THAT(texts("io.open 'x':wri"), ElementsAre("write"));
+  EXPECT_THAT(texts("('a'):upper():low"), ElementsAre("lower"));
+  EXPECT_THAT(texts("local s = 'a' .. 1 .. f(2)\ns:upp"), ElementsAre("upper"));
+  EXPECT_THAT(texts("tostring{}:upp"), ElementsAre("upper"));
+  EXPECT_THAT(texts("local s = 'a' .. 'b' == 'ab'\ns:upp"), IsEmpty());
+  EXPECT_THAT(texts("local s = t and 'a' .. 'b'\ns:upp"), IsEmpty());
+  EXPECT_THAT(texts("local f = unknown('a')\nf:"), IsEmpty());
+  EXPECT_THAT(texts("local o = setmetatable({})\no:"), IsEmpty());
+  EXPECT_THAT(texts("local o = setmetatable(\no:"), IsEmpty());
+  notebook.run("function tostring() end");
+  EXPECT_THAT(texts("tostring(1):upp"), IsEmpty());
+}
+
 TEST_F(LuaCompletion, KnowsTheModuleOfTheKernelBeforeItIsLoaded) {
   EXPECT_THAT(texts("local j = require 'jupyter'\nj.pro"), ElementsAre("progress", "progress_of"));
   EXPECT_THAT(texts("jupyter.comm.o"), ElementsAre("open"));

@@ -111,6 +111,11 @@ TEST_F(LuaInspection, ExplainsTheModuleOfTheKernelWhereverItIsKept) {
   EXPECT_EQ(help("?no_module.f"), "");
 }
 
+TEST_F(LuaInspection, ShowsNoValueWhereOnlyTheTypeIsKnown) {
+  EXPECT_THAT(help("local s = 'a' .. 'b'\ns"), AllOf(HasSubstr("Set to: 'a' .. 'b'"), Not(HasSubstr("Value"))));
+  EXPECT_THAT(help("local f = io.open('x')\nf:read"), StartsWith("file:read(...)"));
+}
+
 TEST_F(LuaInspection, ExplainsEachKeyword) {
   for (const auto keyword : lua_kernel::keywords()) {
     EXPECT_THAT(help(std::string(keyword)), HasSubstr(std::string(keyword))) << keyword;
