@@ -83,6 +83,16 @@ class Indentation {
     return {};
   }
 
+  /// The last token before what a block holds: after the parameters of a function, or the condition of an if.
+  [[nodiscard]] std::size_t end_of_head(std::size_t opener) const {
+    if (tokens_[opener].kind != TokenKind::keyword) return opener;
+    const std::string_view last = text(opener) == "function" ? ")" : text(opener) == "if" ? "then" : "";
+    for (std::size_t i = opener + 1; !last.empty() && i < tokens_.size(); ++i) {
+      if (tokens_[i].depth == depth_ && text(i) == last && tokens_[i].kind != TokenKind::string) return i;
+    }
+    return opener;
+  }
+
   [[nodiscard]] const Line& line_with(std::size_t token) const {
     const auto after = std::partition_point(lines_.begin(), lines_.end(), [&](const Line& l) { return l.first <= token; });
     return *std::prev(after);
@@ -90,7 +100,8 @@ class Indentation {
 
   /// The last line that starts directly in the open block; nullptr where it has none yet.
   [[nodiscard]] const Line* last_line_of_block(std::optional<std::size_t> opener) const {
-    for (auto line = lines_.rbegin(); line != lines_.rend() && (!opener || line->first > *opener); ++line) {
+    const std::size_t before = opener ? end_of_head(*opener) : 0;
+    for (auto line = lines_.rbegin(); line != lines_.rend() && (!opener || line->first > before); ++line) {
       if (tokens_[line->first].depth == depth_) return &*line;
     }
     return opener ? nullptr : &lines_.back();

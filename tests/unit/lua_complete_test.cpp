@@ -193,6 +193,15 @@ TEST_F(LuaIsComplete, IndentsTheNextLineByTheOpenBlocks) {
   EXPECT_EQ(answer("do -- comment"), "[  ]");
 }
 
+TEST_F(LuaIsComplete, IndentsAfterAHeadOfSeveralLines) {
+  EXPECT_EQ(answer("function f(a, b\n)"), "[  ]");
+  EXPECT_EQ(answer("function f(a,\n           b)"), "[  ]");
+  EXPECT_EQ(answer("local f = function(\n  a, b\n)"), "[  ]");
+  EXPECT_EQ(answer("function f(a, b\n)\n    g(a)\n"), "[    ]");
+  EXPECT_EQ(answer("do\n  if a and\n      b then"), "[    ]");
+  EXPECT_EQ(answer("do\n  if a and\n      b then\n    x()"), "[    ]");
+}
+
 TEST_F(LuaIsComplete, IndentsAsTheCodeDoes) {
   EXPECT_EQ(answer("function f()\n    if x then"), "[        ]");
   EXPECT_EQ(answer("function f()\n\tif x then"), "[\t\t]");
