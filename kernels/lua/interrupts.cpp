@@ -13,6 +13,12 @@ namespace {
 
 constexpr int every_event = LUA_MASKCALL | LUA_MASKRET | LUA_MASKLINE | LUA_MASKCOUNT;
 
+#ifdef LUAJIT_VERSION_NUM
+constexpr bool threads_share_hook = true;
+#else
+constexpr bool threads_share_hook = false;
+#endif
+
 /// What __close handlers may take in all once the user pressed stop.
 constexpr std::chrono::seconds time_to_close{1};
 
@@ -30,8 +36,8 @@ void Interrupts::reset() noexcept {
   reason_.store(Reason::none, std::memory_order_relaxed);
   closing_ = {};
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  // A hook that user code set stays. Ours may be left on a suspended coroutine too, where it finds no reason and goes.
-  if (lua_gethook(main_) == &Interrupts::hook) lua_sethook(main_, nullptr, 0, 0);
+  // Ours may be left on a suspended coroutine too, where it finds no reason and goes.
+  if (lua_gethook(main_) == &Interrupts::hook) remove_hook(main_);
   make_compiled_code_stoppable(main_);
 }
 
@@ -39,8 +45,20 @@ void Interrupts::request(Reason reason) noexcept {
   if (reason_.load(std::memory_order_relaxed) == Reason::exiting) return;
   reason_.store(reason, std::memory_order_relaxed);
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  lua_sethook(running_.load(std::memory_order_relaxed), &Interrupts::hook, every_event, 1);
+  set_hook(running_.load(std::memory_order_relaxed));
   leave_compiled_code();
+}
+
+/// Where a signal comes in between it keeps the same, since what belongs to a hook is read before the hook.
+void Interrupts::set_hook(lua_State* L) noexcept {
+  const UserHook hook{.mask = lua_gethookmask(L), .count = lua_gethookcount(L), .function = lua_gethook(L)};
+  if ((L == main_ || threads_share_hook) && hook.function != &Interrupts::hook) user_hook_ = hook;
+  lua_sethook(L, &Interrupts::hook, every_event, 1);
+}
+
+void Interrupts::remove_hook(lua_State* L) noexcept {
+  const UserHook hook = L == main_ || threads_share_hook ? user_hook_ : UserHook();
+  lua_sethook(L, hook.function, hook.mask, hook.count);
 }
 
 void Interrupts::request_input_failure(std::string_view why) noexcept {
@@ -95,7 +113,7 @@ void Interrupts::hook(lua_State* L, lua_Debug* event) {
     if (self.may_close(L, *event)) return;
     self.raise(L);
   }
-  lua_sethook(L, nullptr, 0, 0);
+  self.remove_hook(L);
   if (self.reason() == Reason::input_failed) {
     self.reason_.store(Reason::none, std::memory_order_relaxed);
     lua_pushstring(L, self.input_failure_.data());
@@ -107,7 +125,7 @@ void Interrupts::switch_to(lua_State* thread) noexcept {
   running_.store(thread, std::memory_order_relaxed);
   // A signal before this line left its reason, one after it finds the new thread.
   std::atomic_signal_fence(std::memory_order_seq_cst);
-  if (reason() != Reason::none) lua_sethook(thread, &Interrupts::hook, every_event, 1);
+  if (reason() != Reason::none) set_hook(thread);
 }
 
 Interrupts::Running::Running(Interrupts& interrupts, lua_State* thread) noexcept

@@ -81,7 +81,16 @@ class Interrupts {
     std::chrono::steady_clock::time_point end{};
   };
 
+  /// What user code had on the main thread, where it is back after the stop. On coroutines it is gone.
+  struct UserHook {
+    int mask = 0;
+    int count = 0;
+    lua_Hook function = nullptr;
+  };
+
   static void hook(lua_State* L, lua_Debug* event);
+  void set_hook(lua_State* L) noexcept;
+  void remove_hook(lua_State* L) noexcept;
   bool may_close(lua_State* L, const lua_Debug& event) noexcept;
   void switch_to(lua_State* thread) noexcept;
 
@@ -89,6 +98,7 @@ class Interrupts {
   std::atomic<lua_State*> running_{nullptr};
   std::atomic<Reason> reason_{Reason::none};
   Closing closing_;
+  UserHook user_hook_;
   // Not a std::string: the hook raises it past C++ frames. Longer reasons are cut.
   std::array<char, 256> input_failure_{};
 

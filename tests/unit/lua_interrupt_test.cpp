@@ -190,4 +190,22 @@ TEST(LuaInterrupt, LeavesAHookOfTheUserAlone) {
   EXPECT_EQ(notebook.value("local a = 1\nlocal b = 2\nhits > 0"), "true");
 }
 
+TEST(LuaInterrupt, PutsAHookOfTheUserBack) {
+  LuaNotebook notebook;
+  notebook.run("hits = 0 debug.sethook(function() hits = hits + 1 end, 'l')");
+  for (const char* code : {"print() while true do end", "print() coroutine.wrap(function() while true do end end)()"}) {
+    {
+      const StopButton button(notebook);
+      EXPECT_THAT(notebook.value(code), StartsWith("Interrupted: "));
+    }
+    EXPECT_EQ(notebook.value("hits = 0\nlocal a = 1\nhits > 0"), "true") << code;
+  }
+  EXPECT_EQ(notebook.value("debug.sethook() hits = 0"), "");
+  {
+    const StopButton button(notebook);
+    EXPECT_THAT(notebook.value("print() while true do end"), StartsWith("Interrupted: "));
+  }
+  EXPECT_EQ(notebook.value("hits = 0\nlocal a = 1\nhits, (debug.gethook())"), "0\tnil");
+}
+
 }  // namespace
