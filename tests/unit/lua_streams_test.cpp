@@ -252,7 +252,9 @@ TEST(LuaModules, WrittenInCWork) {
     GTEST_SKIP() << "lua-cjson, lua-lpeg, lua-socket or lua-penlight is not installed";
   EXPECT_EQ(notebook.value("local cjson = require 'cjson' return cjson.encode({1, {x = 2}})"), "\"[1,{\\\"x\\\":2}]\"");
   EXPECT_EQ(notebook.value("local lpeg = require 'lpeg' return (lpeg.C(lpeg.R'az'^1) * -1):match('hello')"), "\"hello\"");
+#if LUA_VERSION_NUM >= 503  // earlier ones do not know __name
   EXPECT_THAT(notebook.value("require 'lpeg'.P'a'"), StartsWith("lpeg-pattern: 0x"));
+#endif
   EXPECT_EQ(notebook.value("require 'socket'.gettime() > 0"), "true");
   EXPECT_EQ(notebook.value("require 'pl.List' {1, 2}:map(function(x) return 2 * x end)"), "{2,4}");
   EXPECT_THAT(notebook.value("require 'cjson'.decode('[')"), StartsWith("LuaError: [1"));
@@ -260,8 +262,10 @@ TEST(LuaModules, WrittenInCWork) {
 
 TEST(LuaPopen, GivesTheOutputAndTheEndOfACommand) {
   LuaNotebook notebook;
+#if LUA_VERSION_NUM >= 503  // earlier ones do not tell how a command ended
   EXPECT_EQ(notebook.value("local p = io.popen('echo a; echo b; exit 3') local t = p:read('l', 'L') return t, p:close()"),
             "\"a\"\tnil\t\"exit\"\t3");
+#endif
   EXPECT_EQ(notebook.value("local t = {} for l in io.popen('echo 1; echo 2'):lines() do t[#t + 1] = l end t"),
             "{\"1\", \"2\"}");
 }
