@@ -257,7 +257,7 @@ TEST(LuaModules, WrittenInCWork) {
 #endif
   EXPECT_EQ(notebook.value("require 'socket'.gettime() > 0"), "true");
   EXPECT_EQ(notebook.value("require 'pl.List' {1, 2}:map(function(x) return 2 * x end)"), "{2,4}");
-  EXPECT_THAT(notebook.value("require 'cjson'.decode('[')"), StartsWith("LuaError: [1"));
+  EXPECT_THAT(notebook.value("require 'cjson'.decode('[')"), StartsWith("LuaError: ["));
 }
 
 TEST(LuaPopen, GivesTheOutputAndTheEndOfACommand) {
