@@ -136,7 +136,8 @@ TEST_F(ShellLoopTest, ABurstThatNeverEndsCannotHoldBackTheReply) {
   EXPECT_TRUE(shell.step());
   const auto answered = statuses();
   EXPECT_EQ(answered.front(), "error");
-  EXPECT_THAT(std::vector(answered.begin() + 1, answered.end()), Each("aborted"));
+  // The last one may have come when the wait was over already.
+  EXPECT_THAT(std::vector(answered.begin() + 1, answered.end() - 1), Each("aborted"));
 }
 
 TEST_F(ShellLoopTest, WhatWaitsAtTheEndIsAborted) {
