@@ -2,8 +2,8 @@
 // Measures kernels beside the floor, in turn within one run, and prints medians and ratios.
 //
 //   adrastea-bench [--rounds N] [--markdown] NAME=COMMAND…      the first subject is what the others are compared with
+#include <adrastea/testing/kernel_process.hpp>
 #include "bench/bench_client.hpp"
-#include "support/kernel_process.hpp"
 
 #include <signal.h>
 #include <unistd.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "support/connection.hpp"
+#include <adrastea/testing/connection.hpp>
 #include "wire/encode.hpp"
 #include "wire/signature.hpp"
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-3-Clause
-"""Validates every message that a Jupyter client in this process receives against tests/support/schemas.
+"""Validates every message that a Jupyter client in this process receives against testing/schemas.
 
 envelope.json describes {header, parent_header, metadata}; the content has a schema of its message type's name. The tap reads
 the frames themselves, before jupyter_client turns dates into objects or adapts anything.
@@ -18,7 +18,7 @@ from pathlib import Path
 import jsonschema
 from jupyter_client.session import Session
 
-SCHEMAS = Path(__file__).resolve().parent.parent / "support" / "schemas"
+SCHEMAS = Path(__file__).resolve().parents[2] / "testing" / "schemas"
 
 
 def _no_constant(name):

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Kernels inside a program that has a life of its own: this one.
-#include "support/client.hpp"
+#include <adrastea/testing/client.hpp>
 
 #include <adrastea/embed.hpp>
 #include <adrastea/host.hpp>

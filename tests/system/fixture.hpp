@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "support/client.hpp"
-#include "support/failure.hpp"
-#include "support/kernel_process.hpp"
+#include <adrastea/testing/client.hpp>
+#include <adrastea/testing/failure.hpp>
+#include <adrastea/testing/kernel_process.hpp>
 
 #include <gtest/gtest.h>
 

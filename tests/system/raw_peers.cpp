@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "system/raw_peers.hpp"
 
-#include "support/deadline.hpp"
-#include "support/failure.hpp"
+#include <adrastea/testing/deadline.hpp>
+#include <adrastea/testing/failure.hpp>
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
-#include "support/client.hpp"
+#include <adrastea/testing/client.hpp>
 
 #include <memory>
 #include <string>

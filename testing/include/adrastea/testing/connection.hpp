@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include <adrastea/testing/message.hpp>
+
+#include <filesystem>
+#include <string>
+
+namespace adrastea::testing {
+
+/// Where a kernel is: what a client needs of a connection file.
+struct Connection {
+  Json fields;  ///< the file's whole content
+
+  [[nodiscard]] static Connection read(const std::filesystem::path& file);
+  [[nodiscard]] std::string endpoint(Channel channel) const;
+  [[nodiscard]] std::string key() const { return fields.value("key", ""); }
+  [[nodiscard]] std::string scheme() const { return fields.value("signature_scheme", "hmac-sha256"); }
+};
+
+/// "shell_port" and so on.
+[[nodiscard]] std::string port_key(Channel channel);
+
+}  // namespace adrastea::testing

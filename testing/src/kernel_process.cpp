@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include <adrastea/testing/kernel_process.hpp>
+
+#include <adrastea/testing/failure.hpp>
+#include "spawn.hpp"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+namespace adrastea::testing {
+namespace {
+
+constexpr std::array k_all_channels{Channel::shell, Channel::iopub, Channel::stdin_channel, Channel::control,
+                                    Channel::heartbeat};
+
+std::filesystem::path make_private_directory() {
+  // Short, because an ipc path must fit into 107 bytes; mkdtemp makes it 0700.
+  std::string pattern = "/tmp/adr-XXXXXX";
+  if (::mkdtemp(pattern.data()) == nullptr) throw Failure("mkdtemp: " + std::string(std::strerror(errno)));
+  return pattern;
+}
+
+std::string read_all(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+const char* to_string(Transport transport) noexcept {
+  switch (transport) {
+    case Transport::tcp:
+      return "tcp";
+    case Transport::ipc:
+      return "ipc";
+    case Transport::port0:
+      return "port0";
+  }
+  return "?";
+}
+
+std::string to_string(const Ending& ending) {
+  return ending.signal != 0 ? "ended by signal " + std::to_string(ending.signal)
+                            : "ended with status " + std::to_string(ending.status);
+}
+
+KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions options)
+    : options_(std::move(options)), directory_(make_private_directory()), file_(directory_ / "connection.json") {
+  write_connection_file();
+  inotify_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+  ::inotify_add_watch(inotify_, directory_.c_str(), IN_MOVED_TO | IN_CLOSE_WRITE);
+  launch(program);
+}
+
+void KernelProcess::write_connection_file() {
+  Json fields{{"transport", "tcp"},
+              {"ip", "127.0.0.1"},
+              {"key", random_id()},
+              {"signature_scheme", "hmac-sha256"},
+              {"kernel_name", ""}};
+  for (std::size_t i = 0; i < k_all_channels.size(); ++i) {
+    fields[port_key(k_all_channels.at(i))] = options_.transport == Transport::ipc ? static_cast<int>(i) + 1 : 0;
+  }
+  if (options_.transport == Transport::ipc) {
+    fields["transport"] = "ipc";
+    fields["ip"] = (directory_ / "k").string();
+  }
+  if (options_.transport == Transport::tcp) reserve_ports(fields);
+  for (const auto& [name, value] : options_.fields.items()) {
+    if (value.is_null()) {
+      fields.erase(name);
+    } else {
+      fields[name] = value;
+    }
+  }
+  std::ofstream(file_) << fields.dump(1);
+  std::filesystem::permissions(file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+}
+
+void KernelProcess::reserve_ports(Json& fields) {
+  // A socket that is bound with SO_REUSEADDR and does not listen keeps a port from everybody who lets the system choose
+  // one, and still lets the kernel, which sets SO_REUSEADDR too, bind and listen: no launch race in the tests.
+  for (const Channel channel : k_all_channels) {
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    reserved_.push_back(socket);
+    const int on = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    if (::bind(socket, reinterpret_cast<const sockaddr*>(&address), size) != 0 ||
+        ::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) {
+      throw Failure("cannot reserve a port: " + std::string(std::strerror(errno)));
+    }
+    fields[port_key(channel)] = ntohs(address.sin_port);
+  }
+}
+
+std::vector<std::string> KernelProcess::command_line(const std::filesystem::path& program) const {
+  std::vector<std::string> command = options_.argv;
+  if (command.empty()) {
+    command = {program.string()};
+    command.insert(command.end(), options_.command_prefix.begin(), options_.command_prefix.end());
+    command.insert(command.end(), {"-f", "{connection_file}"});
+    command.insert(command.end(), options_.arguments.begin(), options_.arguments.end());
+  }
+  constexpr std::string_view placeholder = "{connection_file}";
+  for (auto& word : command) {
+    for (std::size_t at = word.find(placeholder); at != std::string::npos; at = word.find(placeholder)) {
+      word.replace(at, placeholder.size(), file_.string());
+    }
+  }
+  return command;
+}
+
+void KernelProcess::launch(const std::filesystem::path& program) {
+  SpawnRequest request;
+  request.command = command_line(program);
+  request.environment = options_.environment;
+  // A kernel keeps its history there: no test may read or write the user's own.
+  const auto is_data = [](const std::string& variable) { return variable.starts_with("JUPYTER_DATA_DIR="); };
+  if (std::none_of(request.environment.begin(), request.environment.end(), is_data))
+    request.environment.push_back("JUPYTER_DATA_DIR=" + (directory_ / "data").string());
+  request.tell_parent = options_.tell_parent;
+  request.through_parent = options_.through_parent;
+  request.stdout_file = directory_ / "stdout";
+  request.stderr_file = directory_ / "stderr";
+  const Spawned spawned = spawn(request);
+  pid_ = spawned.pid;
+  parent_ = spawned.parent;
+  pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
+  if (pidfd_ < 0) throw Failure("pidfd_open: " + std::string(std::strerror(errno)));
+}
+
+KernelProcess::~KernelProcess() {
+  if (parent_ > 0) kill_parent();
+  if (!ending_) {
+    ::kill(-pid_, SIGKILL);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
+    }
+    check_sanitizers();
+  }
+  ::kill(-pid_, SIGKILL);  // children that user code left in the kernel's group
+  for (const int fd : reserved_) ::close(fd);
+  ::close(inotify_);
+  ::close(pidfd_);
+  std::error_code ignored;
+  std::filesystem::remove_all(directory_, ignored);
+}
+
+bool KernelProcess::running() const {
+  pollfd ended{pidfd_, POLLIN, 0};
+  return !ending_ && ::poll(&ended, 1, 0) == 0;
+}
+
+Connection KernelProcess::connection(Deadline deadline) {
+  if (options_.transport == Transport::port0) await_written_ports(deadline);
+  return Connection::read(file_);
+}
+
+void KernelProcess::await_written_ports(Deadline deadline) {
+  // The watch was set before the kernel started, so no change is missed between a look and a wait.
+  while (true) {
+    const Json fields = Json::parse(read_all(file_), nullptr, false);
+    if (!fields.is_object()) throw Failure("the connection file is not replaced atomically: " + read_all(file_));
+    bool complete = true;
+    for (const Channel channel : k_all_channels) complete = complete && fields.at(port_key(channel)) != 0;
+    if (complete) return;
+    if (!running()) throw Failure("the kernel " + to_string(wait()) + " before it wrote its ports: " + stderr_text());
+    if (deadline.passed()) throw Failure("the kernel never wrote its ports: " + stderr_text());
+    std::array<pollfd, 2> waits{pollfd{inotify_, POLLIN, 0}, pollfd{pidfd_, POLLIN, 0}};
+    ::poll(waits.data(), waits.size(), static_cast<int>(deadline.left().count()));
+    std::array<char, 4096> events{};
+    while (::read(inotify_, events.data(), events.size()) > 0) {
+    }
+  }
+}
+
+void KernelProcess::signal(int number) const { ::syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0); }
+
+void KernelProcess::signal_group(int number) const { ::kill(-pid_, number); }
+
+void KernelProcess::kill_parent() {
+  ::kill(parent_, SIGKILL);
+  int status = 0;
+  while (::waitpid(parent_, &status, 0) < 0 && errno == EINTR) {
+  }
+  parent_ = -1;
+}
+
+Ending KernelProcess::wait(Deadline deadline) {
+  if (ending_) return *ending_;
+  pollfd ended{pidfd_, POLLIN, 0};
+  if (::poll(&ended, 1, static_cast<int>(deadline.left().count())) != 1) {
+    throw Failure("the kernel did not end in time; its stderr: " + stderr_text());
+  }
+  // One whose parent was killed is ours now, because the tests are a subreaper.
+  int status = 0;
+  while (::waitpid(pid_, &status, 0) < 0) {
+    if (errno != EINTR) throw Failure("waitpid: " + std::string(std::strerror(errno)));
+  }
+  ending_ = WIFSIGNALED(status) ? Ending{0, WTERMSIG(status)} : Ending{WEXITSTATUS(status), 0};
+  check_sanitizers();
+  return *ending_;
+}
+
+void KernelProcess::check_sanitizers() {
+  const std::string text = stderr_text();
+  for (const char* mark : {"ERROR: AddressSanitizer", "runtime error:", "WARNING: ThreadSanitizer", "LeakSanitizer"}) {
+    if (text.find(mark) != std::string::npos) {
+      report("a sanitizer found something in the kernel:\n" + text);
+      return;
+    }
+  }
+}
+
+std::string KernelProcess::stdout_text() const { return read_all(directory_ / "stdout"); }
+std::string KernelProcess::stderr_text() const { return read_all(directory_ / "stderr"); }
+
+std::size_t KernelProcess::resident_bytes() const {
+  std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+std::vector<std::filesystem::path> KernelProcess::socket_files() const {
+  std::vector<std::filesystem::path> found;
+  for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+    if (entry.is_socket()) found.push_back(entry.path());
+  }
+  return found;
+}
+
+}  // namespace adrastea::testing

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "spawn.hpp"
+
+#include <adrastea/testing/failure.hpp>
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+extern char** environ;
+
+namespace adrastea::testing {
+namespace {
+
+/// All that the child needs, made before fork: after it only async-signal-safe calls are allowed.
+struct Prepared {
+  std::string program;
+  std::vector<char*> arguments;
+  std::vector<std::string> variables;
+  std::vector<char*> environment;
+  std::array<char, 48> parent_variable{"JPY_PARENT_PID="};
+  int stdin_fd = -1;
+  int stdout_fd = -1;
+  int stderr_fd = -1;
+};
+
+int open_log(const std::filesystem::path& path) {
+  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+  if (fd < 0) throw Failure(path.string() + ": " + std::strerror(errno));
+  return fd;
+}
+
+/// As a shell finds a program: by PATH, unless its name has a slash.
+std::string find_program(const std::string& name) {
+  const char* path = std::getenv("PATH");
+  if (name.find('/') != std::string::npos || path == nullptr) return name;
+  std::string_view rest = path;
+  while (!rest.empty()) {
+    const std::string_view folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    const std::string candidate = std::string(folder) + "/" + name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return name;
+}
+
+Prepared prepare(const SpawnRequest& request) {
+  Prepared made;
+  made.program = find_program(request.command.at(0));
+  for (const auto& argument : request.command) made.arguments.push_back(const_cast<char*>(argument.c_str()));
+  made.arguments.push_back(nullptr);
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    const auto replaces = [&](const std::string& mine) { return text.starts_with(mine.substr(0, mine.find('=') + 1)); };
+    if (text.starts_with("JPY_") || std::any_of(request.environment.begin(), request.environment.end(), replaces)) continue;
+    made.variables.emplace_back(text);
+  }
+  made.variables.insert(made.variables.end(), request.environment.begin(), request.environment.end());
+  std::array<int, 2> ends{};
+  if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure("pipe: " + std::string(std::strerror(errno)));
+  ::close(ends[1]);
+  made.stdin_fd = ends[0];
+  made.stdout_fd = open_log(request.stdout_file);
+  made.stderr_fd = open_log(request.stderr_file);
+  return made;
+}
+
+[[noreturn]] void become_kernel(Prepared& prepared, bool tell_parent, pid_t parent) {
+  ::setsid();
+  sigset_t none;
+  sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  struct sigaction standard {};
+  standard.sa_handler = SIG_DFL;
+  for (int number = 1; number < NSIG; ++number) ::sigaction(number, &standard, nullptr);
+  if (tell_parent) {
+    char* digits = prepared.parent_variable.data() + std::strlen(prepared.parent_variable.data());
+    *std::to_chars(digits, prepared.parent_variable.data() + prepared.parent_variable.size() - 1, parent).ptr = '\0';
+  } else {
+    prepared.environment[prepared.environment.size() - 2] = nullptr;
+  }
+  ::close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);  // whatever the test inherited from who started it
+  ::dup2(prepared.stdin_fd, 0);
+  ::dup2(prepared.stdout_fd, 1);
+  ::dup2(prepared.stderr_fd, 2);
+  ::execve(prepared.program.c_str(), prepared.arguments.data(), prepared.environment.data());
+  ::_exit(127);
+}
+
+[[noreturn]] void become_parent(Prepared& prepared, bool tell_parent, int tell_pid) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const pid_t self = ::getpid();
+  const pid_t kernel = ::fork();
+  if (kernel == 0) become_kernel(prepared, tell_parent, self);
+  if (::write(tell_pid, &kernel, sizeof kernel) != static_cast<ssize_t>(sizeof kernel)) ::_exit(1);
+  while (true) ::pause();
+}
+
+}  // namespace
+
+Spawned spawn(const SpawnRequest& request) {
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);
+  Prepared prepared = prepare(request);
+  for (auto& variable : prepared.variables) prepared.environment.push_back(variable.data());
+  prepared.environment.push_back(prepared.parent_variable.data());
+  prepared.environment.push_back(nullptr);
+  std::array<int, 2> pid_pipe{-1, -1};
+  if (::pipe2(pid_pipe.data(), O_CLOEXEC) != 0) throw Failure("pipe: " + std::string(std::strerror(errno)));
+
+  Spawned spawned;
+  const pid_t self = ::getpid();
+  const pid_t child = ::fork();
+  if (child < 0) throw Failure("fork: " + std::string(std::strerror(errno)));
+  if (child == 0) {
+    if (request.through_parent) become_parent(prepared, request.tell_parent, pid_pipe[1]);
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    become_kernel(prepared, request.tell_parent, self);
+  }
+  ::close(pid_pipe[1]);
+  spawned.pid = child;
+  if (request.through_parent) {
+    spawned.parent = child;
+    if (::read(pid_pipe[0], &spawned.pid, sizeof spawned.pid) != static_cast<ssize_t>(sizeof spawned.pid)) {
+      throw Failure("the process in between started no kernel");
+    }
+  }
+  for (const int fd : {pid_pipe[0], prepared.stdin_fd, prepared.stdout_fd, prepared.stderr_fd}) ::close(fd);
+  return spawned;
+}
+
+}  // namespace adrastea::testing

@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "trial.hpp"
+
+#include <algorithm>
+#include <csignal>
+
+namespace adrastea::conformance {
+
+using testing::Deadline;
+using testing::Ending;
+using testing::Failure;
+using testing::Frames;
+using testing::Violation;
+
+Trial::Trial(const Target& target, const Abilities& abilities, const Samples& samples, Transport transport,
+             Patience patience, unsigned seed)
+    : target_(target),
+      abilities_(abilities),
+      samples_(samples),
+      transport_(transport),
+      patience_(patience),
+      random_(seed) {}
+
+Trial::~Trial() = default;
+
+KernelProcess& Trial::start(LaunchOptions options) {
+  if (target_.existing) not_applicable("the kernel was started by somebody else");
+  kernel_ = target_.launch(transport_, std::move(options));
+  return *kernel_;
+}
+
+KernelProcess& Trial::kernel() { return kernel_ ? *kernel_ : start({}); }
+
+testing::Connection Trial::connection() {
+  if (target_.existing) return testing::Connection::read(*target_.existing);
+  return kernel().connection(Deadline(patience_.timeout));
+}
+
+KernelClient& Trial::client() { return clients_.empty() ? connect() : *clients_.front(); }
+
+KernelClient& Trial::connect(ClientOptions options) {
+  options.welcome = false;
+  options.exact_parents = false;
+  options.on_violation = [this](const Violation& violation) { violations_.push_back(violation); };
+  options.quiet = patience_.quiet();
+  options.patience = patience_.timeout;
+  const bool subscribe = options.subscribe && options.topic.empty();
+  const testing::Connection where = connection();
+  if (kernel_) options.process_fd = kernel_->pidfd();
+  clients_.push_back(std::make_unique<KernelClient>(where, std::move(options)));
+  if (subscribe) clients_.back()->synchronize();
+  return *clients_.back();
+}
+
+bool Trial::has_feature(std::string_view feature) const {
+  const auto features = abilities_.kernel_info.find("supported_features");
+  return features != abilities_.kernel_info.end() && features->is_array() &&
+         std::find(features->begin(), features->end(), Json(feature)) != features->end();
+}
+
+std::string Trial::sample(const std::string& name, const Samples::Values& values) const {
+  auto code = samples_.code(name, values);
+  if (!code) not_applicable("no sample '" + name + "' for the language '" + samples_.language() + "'");
+  return *code;
+}
+
+std::string Trial::cell(const std::vector<std::string>& statements) const {
+  std::string joined;
+  for (const auto& statement : statements) joined += (joined.empty() ? "" : "\n") + statement;
+  return joined;
+}
+
+std::string Trial::word() {
+  constexpr std::string_view letters = "abcdefghijkmnpqrstuvwxyz";
+  std::string made = "w";
+  for (int i = 0; i < 5; ++i) made += letters[random_() % letters.size()];
+  return made + std::to_string(++words_);
+}
+
+void Trial::check(bool holds, const std::string& finding) {
+  if (!holds) findings_.push_back(finding);
+}
+
+void Trial::require(bool holds, const std::string& finding) {
+  if (!holds) throw Failure(finding);
+}
+
+const Message& Trial::reply(const Exchange& exchange) {
+  if (!exchange.reply) not_applicable("there was no reply: see order.reply.sent");
+  return *exchange.reply;
+}
+
+std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view type) {
+  std::vector<Message> found;
+  std::copy_if(exchange.published.begin(), exchange.published.end(), std::back_inserter(found),
+               [&](const Message& message) { return message.type() == type; });
+  return found;
+}
+
+void Trial::expect_alive() {
+  const Exchange info = ask(Channel::shell, "kernel_info_request");
+  require(info.reply.has_value(), "kernel_info on shell is not answered any more");
+  if (abilities_.control_info) {
+    const Exchange control = ask(Channel::control, "kernel_info_request");
+    require(control.reply.has_value(), "kernel_info on control is not answered any more");
+  }
+  if (abilities_.heartbeat) {
+    const Frames payload{word()};
+    require(client().ping(payload) == payload, "the heartbeat is not an echo any more");
+  }
+  if (abilities_.prints) {
+    const std::string text = word();
+    const Exchange printed = run(sample("print", {{"text", text}}));
+    require(printed.text("stdout").find(text) != std::string::npos, "a cell does not print any more");
+  }
+}
+
+Ending Trial::expect_end() { return kernel().wait(Deadline(patience_.timeout)); }
+
+void Trial::finish(bool failed) {
+  for (const auto& client : clients_) {
+    const bool alive = !failed && (!kernel_ || kernel_->running());
+    try {
+      client->finish(alive ? KernelClient::Kernel::alive : KernelClient::Kernel::ended);
+    } catch (const Failure& failure) {
+      findings_.emplace_back(failure.what());
+    }
+  }
+  end_kernel();
+}
+
+/// As jupyter_client ends a kernel: a shutdown_request, then SIGTERM, and the destructor's SIGKILL.
+void Trial::end_kernel() {
+  if (!kernel_ || !kernel_->running()) return;
+  constexpr auto most = std::chrono::milliseconds(2500);
+  try {
+    if (clients_.empty()) connect();
+    clients_.front()->request(Channel::control, "shutdown_request", {{"restart", false}});
+    kernel_->wait(Deadline(most));
+    return;
+  } catch (const std::exception&) {
+    kernel_->signal_group(SIGTERM);
+  }
+  try {
+    kernel_->wait(Deadline(most));
+  } catch (const Failure&) {
+    // The destructor kills it. That a kernel ends when it is asked to is what shutdown.* is about.
+  }
+}
+
+std::map<std::string, std::size_t> Trial::received_types() const {
+  std::map<std::string, std::size_t> sum;
+  for (const auto& client : clients_) {
+    for (const auto& [type, count] : client->received_types()) sum[type] += count;
+  }
+  return sum;
+}
+
+std::string Trial::transcript() const {
+  std::string text;
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    text += "client " + std::to_string(i + 1) + ", " + clients_[i]->transcript() + "\n";
+  }
+  if (kernel_) {
+    const std::string log = kernel_->stderr_text();
+    if (!log.empty()) text += "the kernel's stderr:\n" + log.substr(log.size() > 4000 ? log.size() - 4000 : 0);
+  }
+  return text;
+}
+
+}  // namespace adrastea::conformance

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#pragma once
+
+#include "samples.hpp"
+#include "target.hpp"
+
+#include <adrastea/testing/client.hpp>
+#include <adrastea/testing/failure.hpp>
+#include <adrastea/testing/kernel_process.hpp>
+
+#include <map>
+#include <memory>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace adrastea::conformance {
+
+using testing::Channel;
+using testing::ClientOptions;
+using testing::Exchange;
+using testing::ExecuteOptions;
+using testing::Json;
+using testing::KernelClient;
+using testing::KernelProcess;
+using testing::LaunchOptions;
+using testing::Message;
+using testing::SendOptions;
+using testing::Transport;
+
+/// Ends a case without judging the kernel: it does not offer what the case is about, or what the case is about could not be
+/// seen because a standing rule is broken, which is reported under that rule.
+class NotApplicable : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// One run of one case: a kernel of its own, its clients, and what was found.
+///
+/// Usage: a case's function asks for client(), for code by sample(), and says what it found by check() and require(). Every
+///   message that any client receives is judged by the standing rules besides; a case need not look at those.
+/// Threads: one. Errors: Failure and NotApplicable end the case; the runner catches them.
+class Trial {
+ public:
+  Trial(const Target& target, const Abilities& abilities, const Samples& samples, Transport transport, Patience patience,
+        unsigned seed);
+  Trial(const Trial&) = delete;
+  Trial& operator=(const Trial&) = delete;
+  ~Trial();
+
+  // ---- the kernel and its clients ----
+  /// Starts this case's kernel in a special way. Before anything else of the trial.
+  KernelProcess& start(LaunchOptions options);
+  /// The kernel, started. NotApplicable for one that somebody else started.
+  KernelProcess& kernel();
+  /// Whether signals and the process's end can be tried.
+  [[nodiscard]] bool owns_kernel() const { return !target_.existing; }
+  /// The first client, made when it is first asked for. IOPub reaches it.
+  KernelClient& client();
+  /// One more.
+  KernelClient& connect(ClientOptions options = {});
+  [[nodiscard]] testing::Connection connection();
+  [[nodiscard]] Transport transport() const { return transport_; }
+  [[nodiscard]] const Abilities& abilities() const { return abilities_; }
+  /// kernel_info_reply.supported_features has it.
+  [[nodiscard]] bool has_feature(std::string_view feature) const;
+
+  // ---- code ----
+  /// NotApplicable when the language has no such sample.
+  [[nodiscard]] std::string sample(const std::string& name, const Samples::Values& values = {}) const;
+  [[nodiscard]] bool has_sample(const std::string& name) const { return samples_.code(name).has_value(); }
+  /// Statements one after the other, as one cell.
+  [[nodiscard]] std::string cell(const std::vector<std::string>& statements) const;
+  /// A word that nothing else says: letters and digits, another one each time, the same for the same seed.
+  [[nodiscard]] std::string word();
+  [[nodiscard]] std::mt19937& random() { return random_; }
+
+  // ---- what was found ----
+  /// Notes a finding when it does not hold, and goes on.
+  void check(bool holds, const std::string& finding);
+  /// The same, and ends the case.
+  void require(bool holds, const std::string& finding);
+  [[noreturn]] static void not_applicable(const std::string& why) { throw NotApplicable(why); }
+
+  // ---- what most cases do ----
+  /// Executes, and waits for all that it causes.
+  Exchange run(const std::string& code, const ExecuteOptions& options = {}) { return client().run(code, options); }
+  Exchange ask(Channel channel, std::string_view type, const Json& content = Json::object(),
+               const SendOptions& options = {}) {
+    return client().exchange(channel, type, content, options);
+  }
+  /// The reply of an exchange. NotApplicable when none came: that is order.reply.sent's business.
+  [[nodiscard]] static const Message& reply(const Exchange& exchange);
+  /// The messages of one type.
+  [[nodiscard]] static std::vector<Message> of_type(const Exchange& exchange, std::string_view type);
+  /// The kernel still does all that it did when it was tried first: kernel_info on shell and control, heartbeat, a cell.
+  void expect_alive();
+  /// The kernel is not there any more, within the patience. Returns how it ended.
+  testing::Ending expect_end();
+  /// The patience, for waits of the case's own.
+  [[nodiscard]] std::chrono::milliseconds timeout() const { return patience_.timeout; }
+
+  // ---- for the runner ----
+  /// Ends clients and kernel; what that shows is judged too. `failed`: the case did, so nothing more is asked.
+  void finish(bool failed);
+  [[nodiscard]] const std::vector<std::string>& findings() const { return findings_; }
+  [[nodiscard]] const std::vector<testing::Violation>& violations() const { return violations_; }
+  [[nodiscard]] std::map<std::string, std::size_t> received_types() const;
+  [[nodiscard]] std::string transcript() const;
+
+ private:
+  void end_kernel();
+
+  const Target& target_;
+  const Abilities& abilities_;
+  const Samples& samples_;
+  const Transport transport_;
+  const Patience patience_;
+  std::mt19937 random_;
+  unsigned words_ = 0;
+  std::unique_ptr<KernelProcess> kernel_;
+  std::vector<std::unique_ptr<KernelClient>> clients_;
+  std::vector<std::string> findings_;
+  std::vector<testing::Violation> violations_;
+};
+
+}  // namespace adrastea::conformance
