@@ -5,6 +5,11 @@ include(cmake/KernelSpec.cmake)
 set(adrastea_package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/adrastea)
 install(TARGETS adrastea EXPORT adrastea-targets FILE_SET HEADERS)
 install(EXPORT adrastea-targets NAMESPACE adrastea:: DESTINATION ${adrastea_package_dir})
+# A component of its own: what it needs (libzmq, OpenSSL) shall not be asked of those who only write a kernel.
+if(TARGET adrastea_testing)
+  install(TARGETS adrastea_testing EXPORT adrastea-testing-targets FILE_SET HEADERS)
+  install(EXPORT adrastea-testing-targets NAMESPACE adrastea:: DESTINATION ${adrastea_package_dir})
+endif()
 
 configure_package_config_file(cmake/adrastea-config.cmake.in adrastea-config.cmake
                               INSTALL_DESTINATION ${adrastea_package_dir})
@@ -32,6 +37,10 @@ cmake_path(RELATIVE_PATH CMAKE_INSTALL_PREFIX BASE_DIRECTORY ${CMAKE_INSTALL_FUL
            OUTPUT_VARIABLE adrastea_pc_prefix)
 configure_file(cmake/adrastea.pc.in adrastea.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/adrastea.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+if(TARGET adrastea_testing)
+  configure_file(cmake/adrastea-testing.pc.in adrastea-testing.pc @ONLY)
+  install(FILES ${PROJECT_BINARY_DIR}/adrastea-testing.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+endif()
 
 foreach(kernel echo lua)
   if(TARGET adrastea-${kernel})
