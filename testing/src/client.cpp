@@ -268,6 +268,8 @@ void KernelClient::Impl::check_schemas(const Message& message) {
   }
   const auto content = schemas.content_violations(message);
   if (!content && !lenient()) fail("no schema for msg_type " + message.type());
+  // Allowed, and still nothing that a kernel's author wants.
+  if (!lenient() && message.type() == "stream" && text_of(message.content, "text").empty()) fail("an empty stream message");
   if (!content) return;
   for (const auto& line : *content) {
     violate({"schema." + message.type(), "against the schema: " + line + ": " + summary(message)});

@@ -72,11 +72,28 @@ std::size_t fitting(const Json& schemas, const Json& value, const std::string& p
   return count;
 }
 
+/// Whether the value says, by what is constant in a schema (a status, a source), that it means to be of this kind.
+bool means(const Json& schema, const Json& value) {
+  const auto properties = schema.find("properties");
+  if (properties == schema.end() || !value.is_object()) return false;
+  for (const auto& [key, property] : properties->items()) {
+    const auto wanted = property.find("const");
+    const auto given = value.find(key);
+    if (wanted != property.end() && given != value.end() && *given == *wanted) return true;
+  }
+  return false;
+}
+
 void check_choice(const Json& schemas, bool only_one, const Json& value, const std::string& path, Violations& found) {
   Violations why;
   const std::size_t count = fitting(schemas, value, path, why);
   if (count > 1 && only_one) found.push_back(path + " fits more than one of oneOf");
   if (count > 0) return;
+  const auto meant = std::find_if(schemas.begin(), schemas.end(), [&](const Json& schema) { return means(schema, value); });
+  if (meant != schemas.end()) {
+    check(*meant, value, path, found);
+    return;
+  }
   std::string line = path + " fits none of its alternatives:";
   for (const auto& reason : why) line += " [" + reason + "]";
   found.push_back(line);

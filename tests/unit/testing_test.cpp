@@ -175,7 +175,7 @@ TEST(Schemas, RefuseBadEnvelopes) {
 TEST(Schemas, RefuseBadContents) {
   const std::vector<std::pair<std::string, Json>> cases{
       {"stream", {{"name", "stdlog"}, {"text", "t"}}},
-      {"stream", {{"name", "stdout"}, {"text", ""}}},
+      {"stream", {{"name", "stdout"}, {"text", nullptr}}},
       {"status", {{"execution_state", "dead"}}},
       {"display_data", {{"data", {{"text/plain", "a"}}}}},
       {"display_data", {{"data", {{"no mime type", "a"}}}, {"metadata", Json::object()}}},
