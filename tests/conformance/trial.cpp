@@ -117,6 +117,14 @@ void Trial::expect_alive() {
 
 Ending Trial::expect_end() { return kernel().wait(Deadline(patience_.timeout)); }
 
+void Trial::interrupt(KernelClient& by) {
+  if (takes_sigint()) {
+    kernel().signal_group(SIGINT);
+  } else {
+    by.request(Channel::control, "interrupt_request");
+  }
+}
+
 void Trial::finish(bool failed) {
   for (const auto& client : clients_) {
     const bool alive = !failed && (!kernel_ || kernel_->running());

@@ -98,6 +98,10 @@ class Trial {
   void expect_alive();
   /// The kernel is not there any more, within the patience. Returns how it ended.
   testing::Ending expect_end();
+  /// As jupyter_client interrupts: by SIGINT to the process group, or by a request that `by` sends, as the kernelspec says.
+  void interrupt(KernelClient& by);
+  /// The kernelspec promises that SIGINT interrupts and does not end it.
+  [[nodiscard]] bool takes_sigint() const { return owns_kernel() && target_.interrupt_mode == "signal"; }
   /// The patience, for waits of the case's own.
   [[nodiscard]] std::chrono::milliseconds timeout() const { return patience_.timeout; }
 
