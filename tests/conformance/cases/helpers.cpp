@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "cases/helpers.hpp"
+
+#include <map>
+
+namespace adrastea::conformance {
+
+std::string plain_text(const Message& message) {
+  const Json data = object_of(message.content, "data");
+  const auto plain = data.find("text/plain");
+  if (plain == data.end() || !plain->is_array()) return testing::text_of(data, "text/plain");
+  std::string joined;
+  for (const auto& line : *plain) joined += line.is_string() ? line.get<std::string>() : "";
+  return joined;
+}
+
+std::int64_t count_of(const Exchange& cell) {
+  const auto inputs = Trial::of_type(cell, "execute_input");
+  const auto announced = inputs.empty() ? std::nullopt : testing::integer_of(inputs.front().content, "execution_count");
+  const auto replied = testing::integer_of(Trial::reply(cell).content, "execution_count");
+  if (!announced && !replied) Trial::not_applicable("the cell has no execution_count");
+  if (announced && replied && *announced != *replied)
+    Trial::not_applicable("the cell has two execution_counts: see order.count.reply");
+  return announced ? *announced : *replied;
+}
+
+std::size_t place_of(const Exchange& cell, std::string_view text) {
+  std::map<std::string, std::string> streams;
+  for (std::size_t i = 0; i < cell.published.size(); ++i) {
+    const Message& message = cell.published[i];
+    if (message.type() == "execute_input") continue;
+    if (message.type() != "stream") {
+      if (message.content_bytes.find(text) != std::string::npos) return i;
+      continue;
+    }
+    std::string& joined = streams[testing::text_of(message.content, "name")];
+    joined += testing::text_of(message.content, "text");
+    if (joined.find(text) != std::string::npos) return i;
+  }
+  return std::string::npos;
+}
+
+namespace {
+
+/// For texts that share one message: where in that message.
+std::size_t place_within(const Exchange& cell, std::size_t place, const std::string& text) {
+  return cell.published[place].content_bytes.find(text);
+}
+
+}  // namespace
+
+void check_order(Trial& trial, const Exchange& cell, const std::vector<std::string>& texts) {
+  for (const auto& text : texts) {
+    if (place_of(cell, text) == std::string::npos) Trial::not_applicable(text + " was not published: other cases say so");
+  }
+  for (std::size_t i = 1; i < texts.size(); ++i) {
+    const std::size_t before = place_of(cell, texts[i - 1]);
+    const std::size_t after = place_of(cell, texts[i]);
+    const bool same = before == after;
+    trial.check(before < after || (same && place_within(cell, before, texts[i - 1]) < place_within(cell, after, texts[i])),
+                texts[i] + " comes before " + texts[i - 1]);
+  }
+}
+
+std::string quote(const std::string& text) {
+  constexpr std::size_t most = 200;
+  const auto dump = [](const std::string& part) { return Json(part).dump(-1, ' ', false, Json::error_handler_t::replace); };
+  if (text.size() <= most) return dump(text);
+  return dump(text.substr(0, most)) + "… (" + std::to_string(text.size()) + " bytes)";
+}
+
+Json object_of(const Json& object, std::string_view key) {
+  if (!object.is_object()) return Json::object();
+  const auto found = object.find(key);
+  return found != object.end() && found->is_object() ? *found : Json::object();
+}
+
+void check_status(Trial& trial, const Exchange& exchange, const std::string& status) {
+  const std::string got = testing::text_of(Trial::reply(exchange).content, "status");
+  trial.check(got == status, "the reply's status is " + quote(got) + ", and not " + status);
+}
+
+bool is_line(const std::string& printed, const std::string& line) { return printed == line || printed == line + "\n"; }
+
+void let_arrive(Trial& trial) {
+  if (!trial.abilities().control_info) {
+    if (trial.abilities().heartbeat) static_cast<void>(trial.client().ping({"let it arrive"}));
+    return;
+  }
+  // A kernel may be too busy to answer, which is no matter here: then it had time enough.
+  const std::string id = trial.client().request(Channel::control, "kernel_info_request");
+  const testing::Deadline deadline = testing::Deadline::exactly(std::chrono::milliseconds(500));
+  while (!deadline.passed() && !trial.client().waiting(Channel::control)) trial.client().wait(deadline.left());
+}
+
+}  // namespace adrastea::conformance
