@@ -121,19 +121,26 @@ bool is_idle(const Message& message) { return testing::text_of(message.content, 
 }  // namespace
 
 std::optional<Message> Trial::input_request(const std::string& id) {
-  const Deadline deadline(patience_.timeout);
-  while (!client().waiting(Channel::stdin_channel)) {
+  const auto ended = [&] {
     const auto published = client().published(id);
-    if (std::any_of(published.begin(), published.end(), is_idle)) {
-      client().fence(Channel::shell);
-      if (!client().waiting(Channel::stdin_channel)) return std::nullopt;
-      break;
-    }
-    require(!deadline.passed(), "the cell neither asks nor ends");
-    require(!kernel_ || kernel_->running(), "the kernel has ended");
+    return std::any_of(published.begin(), published.end(), is_idle);
+  };
+  const auto asked = [&] { return client().waiting(Channel::stdin_channel); };
+  require(wait_until([&] { return asked() || ended(); }), "the cell neither asks nor ends");
+  if (!asked()) client().fence(Channel::shell);
+  if (!asked()) return std::nullopt;
+  return client().take(Channel::stdin_channel);
+}
+
+bool Trial::wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time) {
+  const Deadline deadline = time ? Deadline::exactly(*time) : Deadline(patience_.timeout);
+  while (!holds()) {
+    const bool over = deadline.passed() || (kernel_ && !kernel_->running());
+    client().drain();
+    if (over) return holds();
     client().wait(deadline.left());
   }
-  return client().take(Channel::stdin_channel);
+  return true;
 }
 
 std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view type) {

@@ -8,6 +8,7 @@
 #include <adrastea/testing/failure.hpp>
 #include <adrastea/testing/kernel_process.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -101,6 +102,8 @@ class Trial {
   /// Ends the case when what it is about did not come: with a failure, or not applicable when messages were lost or went
   /// astray because a standing rule is broken, which is reported under that rule. `type` is of the message that is missed.
   void expect(bool came, const std::string& type, const std::string& finding);
+  /// Reads messages until it holds. Whether it does; not after `time`, by default the patience, or the kernel's end.
+  bool wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time = {});
   /// The next message on stdin; nothing when the cell ends without one.
   std::optional<Message> input_request(const std::string& id);
   /// The messages of one type.

@@ -235,7 +235,10 @@ void prints_despite(Trial& trial, const Json& more_content, const SendOptions& o
 const Json k_unknown{{"x_list", {1, 2.5, nullptr}}, {"x_object", {{"a", {{"b", true}}}}}, {"x_text", "äµ€𝄞"}};
 
 void tolerates_unknown_content(Trial& trial) { prints_despite(trial, k_unknown, {}); }
-void tolerates_unknown_header(Trial& trial) { prints_despite(trial, Json::object(), {.header = k_unknown}); }
+void tolerates_unknown_header(Trial& trial) {
+  prints_despite(trial, Json::object(), {.header = {{"x_text", "äµ€𝄞"}, {"x_more", ""}}});
+}
+void tolerates_nested_header(Trial& trial) { prints_despite(trial, Json::object(), {.header = k_unknown}); }
 void tolerates_metadata(Trial& trial) {
   Json metadata = k_unknown;
   metadata.update({{"cellId", "d4f1"}, {"deletedCells", {"a", "b"}}, {"recordTiming", false}, {"trusted", true}});
@@ -415,6 +418,9 @@ std::vector<Case> request_cases() {
        "executes the sample print with more fields in the content", "a reply with status ok", tolerates_unknown_content},
       {"execute.unknown-fields.header", "Messaging, Messages", Level::must, "Unknown fields of a header are ignored.",
        "executes the sample print with more fields in the header", "a reply with status ok", tolerates_unknown_header},
+      {"execute.unknown-fields.header-nested", "Messaging, Messages", Level::should,
+       "Unknown fields of a header are ignored, whatever they hold.",
+       "executes the sample print with lists and objects in the header", "a reply with status ok", tolerates_nested_header},
       {"execute.unknown-fields.metadata", "Messaging, Metadata", Level::must,
        "Metadata that a kernel does not know are ignored.",
        "executes the sample print with the metadata of JupyterLab and others", "a reply with status ok",

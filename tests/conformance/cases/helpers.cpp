@@ -24,41 +24,38 @@ std::int64_t count_of(const Exchange& cell) {
   return announced ? *announced : *replied;
 }
 
-std::size_t place_of(const Exchange& cell, std::string_view text) {
+std::optional<Place> place_in_streams(const Exchange& cell, std::string_view text) {
   std::map<std::string, std::string> streams;
   for (std::size_t i = 0; i < cell.published.size(); ++i) {
     const Message& message = cell.published[i];
-    if (message.type() == "execute_input") continue;
-    if (message.type() != "stream") {
-      if (message.content_bytes.find(text) != std::string::npos) return i;
-      continue;
-    }
+    if (message.type() != "stream") continue;
     std::string& joined = streams[testing::text_of(message.content, "name")];
     joined += testing::text_of(message.content, "text");
-    if (joined.find(text) != std::string::npos) return i;
+    const std::size_t found = joined.find(text);
+    if (found != std::string::npos) return Place{i, found};
   }
-  return std::string::npos;
+  return std::nullopt;
 }
 
-namespace {
-
-/// For texts that share one message: where in that message.
-std::size_t place_within(const Exchange& cell, std::size_t place, const std::string& text) {
-  return cell.published[place].content_bytes.find(text);
+std::optional<Place> place_of(const Exchange& cell, std::string_view text) {
+  const std::optional<Place> printed = place_in_streams(cell, text);
+  for (std::size_t i = 0; i < (printed ? printed->message : cell.published.size()); ++i) {
+    const Message& message = cell.published[i];
+    if (message.type() == "execute_input" || message.type() == "stream") continue;
+    if (message.content_bytes.find(text) != std::string::npos) return Place{i, 0};
+  }
+  return printed;
 }
-
-}  // namespace
 
 void check_order(Trial& trial, const Exchange& cell, const std::vector<std::string>& texts) {
+  std::vector<Place> places;
   for (const auto& text : texts) {
-    if (place_of(cell, text) == std::string::npos) Trial::not_applicable(text + " was not published: other cases say so");
+    const auto place = place_of(cell, text);
+    if (!place) Trial::not_applicable(text + " was not published: other cases say so");
+    places.push_back(*place);
   }
   for (std::size_t i = 1; i < texts.size(); ++i) {
-    const std::size_t before = place_of(cell, texts[i - 1]);
-    const std::size_t after = place_of(cell, texts[i]);
-    const bool same = before == after;
-    trial.check(before < after || (same && place_within(cell, before, texts[i - 1]) < place_within(cell, after, texts[i])),
-                texts[i] + " comes before " + texts[i - 1]);
+    trial.check(places[i - 1] < places[i], texts[i] + " comes before " + texts[i - 1]);
   }
 }
 

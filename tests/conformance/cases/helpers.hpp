@@ -3,6 +3,8 @@
 
 #include "trial.hpp"
 
+#include <compare>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,9 +18,16 @@ namespace adrastea::conformance {
 /// The number of a cell. NotApplicable when it has none, or when execute_input and reply say different ones.
 [[nodiscard]] std::int64_t count_of(const Exchange& cell);
 
-/// Where a text comes among all that was published, streams and bundles alike; npos when nowhere. A stream's messages are
-/// searched joined, and the place is that of the text's last letter.
-[[nodiscard]] std::size_t place_of(const Exchange& cell, std::string_view text);
+/// Where a text was published in full: the number of the message, and how much of its stream came before.
+struct Place {
+  std::size_t message;
+  std::size_t offset;
+  auto operator<=>(const Place&) const = default;
+};
+
+/// Of the first time that a text comes, in the streams (each searched as one text) or in any output but execute_input.
+[[nodiscard]] std::optional<Place> place_in_streams(const Exchange& cell, std::string_view text);
+[[nodiscard]] std::optional<Place> place_of(const Exchange& cell, std::string_view text);
 
 /// Ends the case unless all came, and notes a finding unless they came in this order.
 void check_order(Trial& trial, const Exchange& cell, const std::vector<std::string>& texts);
