@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "trial.hpp"
 
+#include "case.hpp"
+
 #include <algorithm>
 #include <csignal>
 
@@ -88,6 +90,57 @@ void Trial::require(bool holds, const std::string& finding) {
 const Message& Trial::reply(const Exchange& exchange) {
   if (!exchange.reply) not_applicable("there was no reply: see order.reply.sent");
   return *exchange.reply;
+}
+
+Exchange Trial::observe_request(const std::string& id) {
+  Exchange seen = client().collect(id);
+  client().fence(Channel::shell);
+  for (auto& message : client().published(id)) {
+    if (message.type() != "status") seen.published.push_back(std::move(message));
+  }
+  return seen;
+}
+
+Exchange Trial::observe(const std::string& code, const ExecuteOptions& options) {
+  return observe_request(client().execute(code, options));
+}
+
+void Trial::expect(bool came, const std::string& type, const std::string& finding) {
+  if (came) return;
+  const std::string rules = "wire.frames.*,wire.parent.*,order.parent.present,order.idle.last,schema." + type;
+  for (const auto& violation : violations_) {
+    if (matches_any(violation.rule, rules)) not_applicable(finding + ": see " + violation.rule);
+  }
+  throw Failure(finding);
+}
+
+namespace {
+
+bool is_idle(const Message& message) { return testing::text_of(message.content, "execution_state") == "idle"; }
+
+}  // namespace
+
+std::optional<Message> Trial::input_request(const std::string& id) {
+  const auto ended = [&] {
+    const auto published = client().published(id);
+    return std::any_of(published.begin(), published.end(), is_idle);
+  };
+  const auto asked = [&] { return client().waiting(Channel::stdin_channel); };
+  require(wait_until([&] { return asked() || ended(); }), "the cell neither asks nor ends");
+  if (!asked()) client().fence(Channel::shell);
+  if (!asked()) return std::nullopt;
+  return client().take(Channel::stdin_channel);
+}
+
+bool Trial::wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time) {
+  const Deadline deadline = time ? Deadline::exactly(*time) : Deadline(patience_.timeout);
+  while (!holds()) {
+    const bool over = deadline.passed() || (kernel_ && !kernel_->running());
+    client().drain();
+    if (over) return holds();
+    client().wait(deadline.left());
+  }
+  return true;
 }
 
 std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view type) {

@@ -8,8 +8,10 @@
 #include <adrastea/testing/failure.hpp>
 #include <adrastea/testing/kernel_process.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -92,6 +94,18 @@ class Trial {
   }
   /// The reply of an exchange. NotApplicable when none came: that is order.reply.sent's business.
   [[nodiscard]] static const Message& reply(const Exchange& exchange);
+  /// Executes, and has also what came after the idle, or after the reply to a request that got no idle: that it came too
+  /// late is a standing rule's business.
+  Exchange observe(const std::string& code, const ExecuteOptions& options = {});
+  /// The same of a request that was sent.
+  Exchange observe_request(const std::string& id);
+  /// Ends the case when what it is about did not come: with a failure, or not applicable when messages were lost or went
+  /// astray because a standing rule is broken, which is reported under that rule. `type` is of the message that is missed.
+  void expect(bool came, const std::string& type, const std::string& finding);
+  /// Reads messages until it holds. Whether it does; not after `time`, by default the patience, or the kernel's end.
+  bool wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time = {});
+  /// The next message on stdin; nothing when the cell ends without one.
+  std::optional<Message> input_request(const std::string& id);
   /// The messages of one type.
   [[nodiscard]] static std::vector<Message> of_type(const Exchange& exchange, std::string_view type);
   /// The kernel still does all that it did when it was tried first: kernel_info on shell and control, heartbeat, a cell.
