@@ -114,6 +114,7 @@ Target target_of(const Options& options) {
   target.name = spec.name;
   target.argv = spec.argv();
   target.environment = spec.environment();
+  target.interrupt_mode = spec.interrupt_mode();
   if (target.language.empty()) target.language = spec.language();
   return target;
 }

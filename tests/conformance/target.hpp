@@ -18,6 +18,7 @@ struct Target {
   std::vector<std::string> argv;                  ///< with {connection_file}; empty with `existing`
   std::vector<std::string> environment;           ///< NAME=VALUE
   std::string language;                           ///< of the kernelspec; empty when unknown
+  std::string interrupt_mode = "signal";          ///< of the kernelspec
   std::optional<std::filesystem::path> existing;  ///< the connection file of a running kernel, which is never ended
 
   [[nodiscard]] std::unique_ptr<testing::KernelProcess> launch(testing::Transport transport,
