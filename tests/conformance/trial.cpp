@@ -40,13 +40,13 @@ testing::Connection Trial::connection() {
 
 KernelClient& Trial::client() { return clients_.empty() ? connect() : *clients_.front(); }
 
-KernelClient& Trial::connect(ClientOptions options) {
+KernelClient& Trial::connect(ClientOptions options, Iopub iopub) {
   options.welcome = false;
   options.exact_parents = false;
   options.on_violation = [this](const Violation& violation) { violations_.push_back(violation); };
   options.quiet = patience_.quiet();
   options.patience = patience_.timeout;
-  const bool subscribe = options.subscribe && options.topic.empty();
+  const bool subscribe = options.subscribe && options.topic.empty() && iopub == Iopub::reached;
   const testing::Connection where = connection();
   if (kernel_) options.process_fd = kernel_->pidfd();
   clients_.push_back(std::make_unique<KernelClient>(where, std::move(options)));
@@ -148,6 +148,61 @@ std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view t
   std::copy_if(exchange.published.begin(), exchange.published.end(), std::back_inserter(found),
                [&](const Message& message) { return message.type() == type; });
   return found;
+}
+
+std::optional<Message> Trial::try_ask(Channel channel, std::string_view type, const Json& content, SendOptions options) {
+  options.reply_due = false;
+  const std::string id = client().request(channel, type, content, options);
+  client().collect(id);
+  client().fence(channel);
+  while (client().waiting(channel)) {
+    Message message = client().take(channel);
+    if (message.parent_id() == id) return message;
+  }
+  return std::nullopt;
+}
+
+std::string Trial::begin(KernelClient& from, const std::string& code, const ExecuteOptions& options) {
+  if (!abilities_.prints) not_applicable("nothing that a cell prints is published: see execute.print");
+  const std::string mark = word();
+  std::string id = from.execute(cell({sample("print", {{"text", mark}}), code}), options);
+  const bool seen = from.wait_until([&] {
+    std::string text;
+    for (const auto& message : from.published(id)) text += testing::text_of(message.content, "text");
+    return text.find(mark) != std::string::npos;
+  });
+  if (!seen) not_applicable("what a cell prints is not seen while it runs");
+  return id;
+}
+
+void Trial::interrupt() {
+  if (interrupts_by_signal()) {
+    kernel().signal_group(SIGINT);
+  } else {
+    interrupt_by_message();
+  }
+}
+
+void Trial::interrupt_by_message() {
+  client().request(Channel::control, "interrupt_request", Json::object(), {.reply_due = false});
+}
+
+bool Trial::until_idle(KernelClient& from, const std::string& id) {
+  return from.wait_until([&] {
+    const auto published = from.published(id);
+    return std::any_of(published.begin(), published.end(), [](const Message& message) {
+      return testing::text_of(message.content, "execution_state") == "idle";
+    });
+  });
+}
+
+void Trial::abandon() {
+  if (!owns_kernel()) {
+    interrupt_by_message();
+    return;
+  }
+  kernel().signal_group(SIGKILL);
+  expect_end();
 }
 
 void Trial::expect_alive() {
