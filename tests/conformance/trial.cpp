@@ -100,7 +100,7 @@ std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view t
 std::optional<Message> Trial::try_ask(Channel channel, std::string_view type, const Json& content, SendOptions options) {
   options.reply_due = false;
   const std::string id = client().request(channel, type, content, options);
-  client().collect(id);
+  if (auto reply = client().collect(id).reply) return reply;
   client().fence(channel);
   while (client().waiting(channel)) {
     Message message = client().take(channel);
