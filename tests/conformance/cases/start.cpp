@@ -188,6 +188,7 @@ void is_never_open(Trial& trial) {
   KernelProcess& kernel = start_with_unknown_scheme(trial);
   testing::Connection unsigned_connection = trial.connection();
   unsigned_connection.fields["key"] = "";
+  unsigned_connection.fields["signature_scheme"] = "hmac-sha256";
   ClientOptions options;
   options.subscribe = false;
   options.welcome = false;
