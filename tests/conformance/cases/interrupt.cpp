@@ -126,8 +126,7 @@ void aborts_the_queue(Trial& trial) {
 /// Interrupts so often while the kernel has nothing to do.
 void interrupts_when_idle(Trial& trial, int count) {
   KernelClient& client = trial.client();
-  expect_print(trial, client);
-  client.fence(Channel::shell);
+  expect_print(trial, client);  // its idle has come: nothing runs
   for (int i = 0; i < count; ++i) trial.interrupt();
   // By message: until the last of them has been handled.
   if (!trial.interrupts_by_signal() && trial.abilities().control_info) client.fence(Channel::control);
@@ -139,7 +138,7 @@ void are_harmless_when_idle(Trial& trial) { interrupts_when_idle(trial, 100); }
 
 void a_message_is_harmless_when_idle(Trial& trial) {
   need_signals(trial);
-  trial.client().fence(Channel::shell);
+  expect_print(trial, trial.client());
   trial.try_ask(Channel::control, "interrupt_request");
   expect_print(trial, trial.client());
 }

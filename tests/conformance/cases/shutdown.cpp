@@ -171,16 +171,26 @@ class Watched {
   int fd_;
 };
 
-void leaves_no_children(Trial& trial) {
+/// The process id of a child that a cell started in the background.
+pid_t start_child(Trial& trial) {
   need_own_kernel(trial);
   const std::string said = trial.run(trial.sample("background_child", {{"seconds", "600"}})).text("stdout");
   const auto digit = std::find_if(said.begin(), said.end(), [](char letter) { return letter >= '0' && letter <= '9'; });
   if (digit == said.end()) Trial::not_applicable("the sample background_child does not work");
-  const Watched child(static_cast<pid_t>(std::stol(std::string(digit, said.end()))));
+  return static_cast<pid_t>(std::stol(std::string(digit, said.end())));
+}
+
+void leaves_no_children(Trial& trial) {
+  const Watched child(start_child(trial));
   if (!child.exists()) Trial::not_applicable("the sample background_child does not work");
   ask_to_end(trial);
+  trial.check(child.ends(Deadline(trial.timeout())), "a child process of the kernel's group is still there");
+}
+
+void ends_with_children(Trial& trial) {
+  const Watched child(start_child(trial));
+  ask_to_end(trial);
   trial.expect_end();
-  trial.check(child.ends(Deadline(trial.timeout() / 6)), "a child process of the kernel's group is still there");
 }
 
 void leaves_the_connection_file(Trial& trial) {
@@ -250,6 +260,8 @@ std::vector<Case> shutdown_cases() {
        ends_with_its_parent_while_busy},
       {"shutdown.children", section, Level::should, "A kernel takes the processes that its cells started with it.",
        "executes the sample background_child and sends shutdown_request", "the child ends", leaves_no_children},
+      {"shutdown.children.ends", section, Level::should, "A kernel whose cells started processes ends as ever.",
+       "executes the sample background_child and sends shutdown_request", legal, ends_with_children},
       {"shutdown.file", kernels, Level::should, "A connection file belongs to who made it.", "sends shutdown_request",
        "the file is still there", leaves_the_connection_file},
       {"shutdown.ipc-files", kernels, Level::should, "A kernel removes its ipc files.", "sends shutdown_request",
