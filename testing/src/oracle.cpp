@@ -105,7 +105,8 @@ bool Oracle::reply_due(const std::string& msg_id) const {
 
 bool Oracle::complete(const std::string& msg_id) const {
   const Progress& progress = progress_.at(msg_id);
-  return progress.busy > 0 && progress.idle > 0 && (!reply_due(msg_id) || progress.replies > 0);
+  const bool published = !progress.request->published_due || (progress.busy > 0 && progress.idle > 0);
+  return published && (!reply_due(msg_id) || progress.replies > 0);
 }
 
 void Oracle::received(const Message& message) {
@@ -257,9 +258,10 @@ void Oracle::judge(const std::string& msg_id, Progress& progress) {
     if (!has) sink_({rule, request.type + " " + msg_id + " " + what});
   };
   progress.judged = true;
+  lacks(!request.reply_due || progress.replies > 0, "order.reply.sent", "has no reply");
+  if (!request.published_due) return;
   lacks(progress.busy > 0, "order.busy.sent", "has no busy");
   lacks(progress.idle > 0, "order.idle.sent", "has no idle");
-  lacks(!request.reply_due || progress.replies > 0, "order.reply.sent", "has no reply");
   if (request.type != "execute_request") return;
   const bool ran = (progress.reply_status == "ok" || progress.output_before_input) && !request.silent;
   lacks(!ran || progress.inputs > 0, "order.input.sent", "has no execute_input");

@@ -37,7 +37,7 @@ FailingCell::FailingCell(Trial& trial, ExecuteOptions options) : trial_(trial) {
 }
 
 Exchange FailingCell::go_on() {
-  let_arrive(trial_);
+  let_arrive(trial_, trial_.client());
   if (request_) trial_.client().input_reply("x", {.parent = request_->header});
   Exchange cell = trial_.client().collect(id_);
   if (text_of(Trial::reply(cell).content, "status") != "error")
@@ -156,6 +156,7 @@ void serves_other_clients(Trial& trial) {
   KernelClient& other = trial.connect();
   FailingCell failing(trial, {});
   const std::string waiting = other.execute(print);
+  let_arrive(trial, other);
   failing.go_on();
   other.collect(waiting);
   check_status(trial, other.run(print), "ok");

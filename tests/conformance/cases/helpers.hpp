@@ -44,7 +44,8 @@ void check_status(Trial& trial, const Exchange& exchange, const std::string& sta
 /// A line that a cell printed; some languages print no newline.
 [[nodiscard]] bool is_line(const std::string& printed, const std::string& line);
 
-/// What was sent before, on any channel, has reached the kernel's process, as well as can be known while a cell runs.
-void let_arrive(Trial& trial);
+/// What this client sent before, on any channel, has reached the kernel's process, as well as can be known while a cell
+/// runs.
+void let_arrive(const Trial& trial, KernelClient& client);
 
 }  // namespace adrastea::conformance

@@ -81,7 +81,8 @@ struct Exchange {
 ///
 /// Usage: construct (returns once the kernel has welcomed it), send with execute() and request(), assert with expect_*,
 ///   collect() or take(), end with finish().
-/// Threads: one. Errors: Failure, with the transcript. Lifetime: a destructor without finish() reports what was left.
+/// Threads: one. Errors: Failure, with the transcript. Lifetime: without on_violation a destructor without finish() reports
+///   what was left.
 class KernelClient {
  public:
   explicit KernelClient(Connection connection, ClientOptions options = {});
