@@ -326,18 +326,19 @@ struct OddSocket::Socket {
   Socket(int type) : socket(context, type) {}
 };
 
-OddSocket::OddSocket(Trial& trial, int socket_type, Channel channel)
-    : socket_(std::make_unique<Socket>(socket_type)), patience_(trial.timeout()) {
+OddSocket::OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit)
+    : socket_(std::make_unique<Socket>(socket_type)) {
   zmq::socket_t& socket = socket_->socket;
   socket.set(zmq::sockopt::linger, 0);
   socket.set(zmq::sockopt::ipv6, true);
+  socket.set(zmq::sockopt::rcvhwm, receive_limit);
   if (socket_type == ZMQ_SUB) socket.set(zmq::sockopt::subscribe, "");
   if (zmq_socket_monitor(socket.handle(), "inproc://monitor", ZMQ_EVENT_ALL) != 0) throw zmq::error_t();
   zmq::socket_t monitor(socket_->context, zmq::socket_type::pair);
   monitor.set(zmq::sockopt::linger, 0);
   monitor.connect("inproc://monitor");
   socket.connect(trial.connection().endpoint(channel));
-  await_handshake(monitor, Deadline(patience_));
+  await_handshake(monitor, Deadline(trial.timeout()));
   zmq_socket_monitor(socket.handle(), nullptr, 0);
 }
 
@@ -354,9 +355,9 @@ void OddSocket::send(const Frames& frames) {
   }
 }
 
-Frames OddSocket::receive() {
+std::optional<Frames> OddSocket::receive(std::chrono::milliseconds time) {
   zmq::pollitem_t item{socket_->socket.handle(), 0, ZMQ_POLLIN, 0};
-  if (zmq::poll(&item, 1, Deadline(patience_).left()) == 0) throw Failure("the kernel sent nothing to an odd peer");
+  if (zmq::poll(&item, 1, time) == 0) return std::nullopt;
   Frames frames;
   for (const auto& part : zmq::multipart_t(socket_->socket)) frames.push_back(part.to_string());
   return frames;

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,20 +119,19 @@ inline constexpr std::array k_all_channels{Channel::shell, Channel::iopub, Chann
 class OddSocket {
  public:
   /// Returns once the two have met: they speak with each other, or one of them has refused.
-  OddSocket(Trial& trial, int socket_type, Channel channel);
+  OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit = 0);
   OddSocket(const OddSocket&) = delete;
   OddSocket& operator=(const OddSocket&) = delete;
   ~OddSocket();
 
   /// Sends, if a socket of this type can at this moment.
   void send(const Frames& frames);
-  /// The next message; Failure when none comes within the patience.
-  Frames receive();
+  /// The next message, if one is there or comes soon.
+  std::optional<Frames> receive(std::chrono::milliseconds time);
 
  private:
   struct Socket;
   std::unique_ptr<Socket> socket_;
-  std::chrono::milliseconds patience_;
 };
 
 /// The content of an execute_request that stops nobody.

@@ -251,7 +251,7 @@ void Trial::end_kernel() {
   if (!kernel_ || !kernel_->running()) return;
   constexpr auto most = std::chrono::milliseconds(2500);
   try {
-    if (clients_.empty()) connect();
+    if (clients_.empty()) connect().finish(KernelClient::Kernel::ended);  // nobody asks what it hears
     clients_.front()->request(Channel::control, "shutdown_request", {{"restart", false}});
     kernel_->wait(Deadline(most));
     return;

@@ -85,7 +85,7 @@ class Trial {
   /// Notes a finding when it does not hold, and goes on.
   void check(bool holds, const std::string& finding);
   /// The same, and ends the case.
-  void require(bool holds, const std::string& finding);
+  static void require(bool holds, const std::string& finding);
   [[noreturn]] static void not_applicable(const std::string& why) { throw NotApplicable(why); }
 
   // ---- what most cases do ----

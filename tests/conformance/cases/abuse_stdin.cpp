@@ -1,8 +1,229 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Answers that are none, and clients that never answer.
 #include "cases/cases.hpp"
+#include "raw_peer.hpp"
+
+#include <algorithm>
+#include <csignal>
 
 namespace adrastea::conformance {
+namespace {
 
-std::vector<Case> abuse_stdin_cases() { return {}; }
+const ExecuteOptions k_asking{.allow_stdin = true, .stop_on_error = false};
+
+std::string input_code(Trial& trial) { return trial.sample("input", {{"prompt", trial.word()}}); }
+
+bool is_idle(const Message& message) {
+  return message.type() == "status" && testing::text_of(message.content, "execution_state") == "idle";
+}
+
+/// Starts a cell that asks, and returns once it has. That it does ask is stdin.*'s business.
+std::string ask(Trial& trial, KernelClient& client) {
+  std::string id = client.execute(input_code(trial), k_asking);
+  while (!client.waiting(Channel::stdin_channel)) {
+    const auto published = client.published(id);
+    const bool over = std::any_of(published.begin(), published.end(), is_idle);
+    if (over || !client.wait(trial.timeout())) Trial::not_applicable("a cell that asks for input sends no input_request");
+  }
+  client.take(Channel::stdin_channel);
+  return id;
+}
+
+/// Answers rightly, and returns what the cell printed.
+std::string answer(KernelClient& client, const std::string& id, const std::string& value) {
+  client.input_reply(value);
+  return client.collect(id).text("stdout");
+}
+
+bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void forged(Trial& trial) {
+  KernelClient& client = trial.client();
+  const std::string lie = trial.word();
+  const std::string id = ask(trial, client);
+  Frames frames = client.frames_of("input_reply", {{"value", lie}});
+  frames.at(1).assign(frames.at(1).size(), '0');
+  client.send_frames(Channel::stdin_channel, frames);
+  frames.at(1).clear();
+  client.send_frames(Channel::stdin_channel, frames);
+  trial.check(!contains(answer(client, id, trial.word()), lie), "an answer with a wrong signature was taken");
+  trial.expect_alive();
+}
+
+/// Something else comes in place of the answer, and then the answer: the cell ends, with whatever it took.
+void survives_instead(Trial& trial, const std::vector<Frames>& messages) {
+  KernelClient& client = trial.client();
+  for (const auto& frames : messages) {
+    const std::string id = ask(trial, client);
+    client.send_frames(Channel::stdin_channel, frames);
+    answer(client, id, trial.word());
+    client.forget_unasserted();
+  }
+  trial.expect_alive();
+}
+
+void torn(Trial& trial) {
+  const Frames right = trial.client().frames_of("input_reply", {{"value", "v"}});
+  std::vector<Frames> messages{{""}, {"x"}, {"<IDS|MSG>"}};
+  for (std::ptrdiff_t count = 1; count < std::ssize(right); count += 2)
+    messages.emplace_back(right.begin(), right.begin() + count);
+  survives_instead(trial, messages);
+}
+
+void bad_values(Trial& trial) {
+  std::vector<Frames> messages{trial.client().frames_of("input_reply", Json::object())};
+  for (const Json& value : {Json(nullptr), Json(5), Json(2.5), Json(true), Json::array({"v"}), Json::object()})
+    messages.push_back(trial.client().frames_of("input_reply", {{"value", value}}));
+  survives_instead(trial, messages);
+}
+
+void other_types(Trial& trial) {
+  KernelClient& client = trial.client();
+  survives_instead(trial, {client.frames_of("kernel_info_request"), client.frames_of("input_request", {{"prompt", "?"}}),
+                           client.frames_of("no_such_reply", {{"value", "v"}}), client.frames_of("", {{"value", "v"}})});
+}
+
+void foreign(Trial& trial) {
+  KernelClient& client = trial.client();
+  KernelClient& stranger = trial.connect();
+  const std::string lie = trial.word();
+  const std::string id = ask(trial, client);
+  stranger.input_reply(lie);
+  // What the stranger sends on control after it is answered after it has arrived, where control is served meanwhile.
+  if (trial.abilities().control_info) stranger.exchange(Channel::control, "kernel_info_request");
+  trial.check(!contains(answer(client, id, trial.word()), lie), "another client's answer was taken");
+  trial.expect_alive();
+}
+
+void twice(Trial& trial) {
+  KernelClient& client = trial.client();
+  const std::string id = ask(trial, client);
+  const std::string second = trial.word();
+  client.input_reply(trial.word());
+  client.input_reply(second);
+  client.collect(id);
+  client.exchange(Channel::shell, "kernel_info_request");  // by now it has arrived
+  const std::string next = ask(trial, client);
+  trial.check(!contains(answer(client, next, trial.word()), second), "the second answer to one question answered the next");
+  trial.expect_alive();
+}
+
+void late(Trial& trial) {
+  KernelClient& client = trial.client();
+  const std::string id = ask(trial, client);
+  trial.interrupt(client);
+  client.collect(id);
+  const std::string value = trial.word();
+  client.input_reply(value);
+  client.exchange(Channel::shell, "kernel_info_request");  // by now it has arrived
+  const std::string next = ask(trial, client);
+  trial.check(!contains(answer(client, next, trial.word()), value),
+              "the answer to an interrupted question answered the next");
+  trial.expect_alive();
+}
+
+/// A client that asks for input and leaves without an answer.
+void leave_asking(Trial& trial) {
+  RawPeer leaver(trial);
+  Json content = execute_content(input_code(trial));
+  content["allow_stdin"] = true;
+  leaver.request(Channel::shell, "execute_request", content);
+  leaver.await("input_request");
+}
+
+void gone_interrupt(Trial& trial) {
+  leave_asking(trial);
+  trial.interrupt(trial.connect({.subscribe = false}));
+  trial.expect_alive();
+}
+
+void gone_shutdown(Trial& trial) {
+  trial.kernel();
+  leave_asking(trial);
+  trial.connect({.subscribe = false}).request(Channel::control, "shutdown_request", {{"restart", false}});
+  trial.expect_end();
+}
+
+void gone_sigterm(Trial& trial) {
+  trial.kernel();
+  leave_asking(trial);
+  trial.kernel().signal(SIGTERM);
+  trial.expect_end();
+}
+
+void deaf(Trial& trial) {
+  KernelClient& client = trial.client();
+  KernelClient& without = trial.connect({.connect_stdin = false});
+  const std::string id = without.execute(input_code(trial), k_asking);
+  // Whether the cell fails or waits is open; if it waits, the interrupt ends it.
+  while (true) {
+    const auto published = without.published(id);
+    if (std::any_of(published.begin(), published.end(),
+                    [](const Message& message) { return message.type() == "execute_input"; }))
+      break;
+    if (!without.wait(trial.timeout())) Trial::not_applicable("a cell does not begin");
+  }
+  trial.interrupt(client);
+  without.collect(id);
+  trial.expect_alive();
+}
+
+void many(Trial& trial) {
+  for (int i = 0; i < 30; ++i) {
+    const std::string id = ask(trial, trial.client());
+    const std::string value = trial.word();
+    trial.require(contains(answer(trial.client(), id, value), value), "answer " + std::to_string(i + 1) + " was not taken");
+  }
+  trial.expect_alive();
+}
+
+void large(Trial& trial) {
+  const std::string id = ask(trial, trial.client());
+  const std::string value(1'000'000, 'v');
+  trial.check(contains(answer(trial.client(), id, value), value), "an answer of a megabyte is not what the cell got");
+  trial.expect_alive();
+}
+
+constexpr std::string_view k_stdin = "Messaging, Messages on the stdin channel";
+constexpr std::string_view k_instead =
+    "any but harm: ignored, or taken for an answer or its end; the kernel serves as before";
+
+}  // namespace
+
+std::vector<Case> abuse_stdin_cases() {
+  return {
+      {"abuse.stdin.forged", "Messaging, The Wire Protocol", Level::must, "An answer with a wrong signature is not taken.",
+       "sends forged and unsigned input_replies, and then the right one", "the cell prints another answer or none", forged},
+      {"abuse.stdin.torn", k_stdin, Level::must, "A kernel that waits for an answer survives torn messages.",
+       "sends messages that lack frames, each followed by the right answer", k_instead, torn},
+      {"abuse.stdin.values", k_stdin, Level::must, "A kernel survives answers of no value, or of one that is no text.",
+       "sends such input_replies, each followed by the right answer", k_instead, bad_values},
+      {"abuse.stdin.types", k_stdin, Level::must, "A kernel that waits for an answer survives messages of other types.",
+       "sends some on stdin, each followed by the right answer", k_instead, other_types},
+      {"abuse.stdin.foreign", k_stdin, Level::should, "Nobody but the client that was asked can answer.",
+       "another client sends an input_reply, and then the right one does", "the cell prints the right answer", foreign},
+      {"abuse.stdin.twice", k_stdin, Level::should, "A second answer to one question does not answer the next one.",
+       "answers twice, and runs another cell that asks", "the second cell prints its own answer", twice},
+      {"abuse.stdin.late", k_stdin, Level::should,
+       "The answer to a question that was interrupted does not answer the next one.",
+       "interrupts a cell that asks, answers, and runs another that asks", "the second cell prints its own answer", late},
+      {"abuse.stdin.gone.interrupt", k_stdin, Level::must,
+       "A kernel whose question nobody will answer is free again after an interrupt.",
+       "a client runs a cell that asks, and leaves; another interrupts", "the kernel serves as before", gone_interrupt},
+      {"abuse.stdin.gone.shutdown", k_stdin, Level::must,
+       "A kernel whose question nobody will answer ends when it is asked to.",
+       "a client runs a cell that asks, and leaves; another sends shutdown_request on control", "the process ends",
+       gone_shutdown},
+      {"abuse.stdin.gone.sigterm", k_stdin, Level::should, "A kernel whose question nobody will answer ends of SIGTERM.",
+       "a client runs a cell that asks, and leaves", "the process ends", gone_sigterm},
+      {"abuse.stdin.deaf", k_stdin, Level::must,
+       "A kernel survives a client that allows questions and is not connected to stdin.",
+       "such a client runs a cell that asks, and interrupts it", "the cell ends; the kernel serves as before", deaf},
+      {"abuse.stdin.many", k_stdin, Level::must, "However often a kernel asks, it gets the answer to this question.",
+       "runs 30 cells that ask", "each prints its own answer", many},
+      {"abuse.stdin.large", k_stdin, Level::must, "An answer may be long.", "answers with a megabyte",
+       "the cell prints all of it", large},
+  };
+}
 
 }  // namespace adrastea::conformance
