@@ -29,7 +29,7 @@ struct SentRequest {
   std::string header_bytes;
   bool silent = false;
   bool reply_due = false;
-  std::string subshell;       ///< empty for the main shell
+  std::string subshell{};     ///< empty for the main shell
   bool published_due = true;  ///< who sent it receives all of iopub
 };
 
