@@ -114,19 +114,16 @@ void Trial::expect(bool came, const std::string& type, const std::string& findin
   throw Failure(finding);
 }
 
-namespace {
-
-bool is_idle(const Message& message) { return testing::text_of(message.content, "execution_state") == "idle"; }
-
-}  // namespace
+bool Trial::has_ended(KernelClient& client, const std::string& id) {
+  const auto published = client.published(id);
+  return client.waiting(Channel::shell) || std::any_of(published.begin(), published.end(), [](const Message& message) {
+           return testing::text_of(message.content, "execution_state") == "idle";
+         });
+}
 
 std::optional<Message> Trial::input_request(const std::string& id) {
-  const auto ended = [&] {
-    const auto published = client().published(id);
-    return std::any_of(published.begin(), published.end(), is_idle);
-  };
   const auto asked = [&] { return client().waiting(Channel::stdin_channel); };
-  require(wait_until([&] { return asked() || ended(); }), "the cell neither asks nor ends");
+  require(wait_until([&] { return asked() || has_ended(client(), id); }), "the cell neither asks nor ends");
   if (!asked()) client().fence(Channel::shell);
   if (!asked()) return std::nullopt;
   return client().take(Channel::stdin_channel);

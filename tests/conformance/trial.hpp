@@ -107,6 +107,8 @@ class Trial {
   void expect(bool came, const std::string& type, const std::string& finding);
   /// Reads messages until it holds. Whether it does; not after `time`, by default the patience, or the kernel's end.
   bool wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time = {});
+  /// A cell has ended: its idle has come, or a reply on shell that nobody took, which is its own when no other is due.
+  [[nodiscard]] static bool has_ended(KernelClient& client, const std::string& id);
   /// The next message on stdin; nothing when the cell ends without one.
   std::optional<Message> input_request(const std::string& id);
   /// The messages of one type.

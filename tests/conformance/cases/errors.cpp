@@ -12,38 +12,35 @@ std::string error_with(Trial& trial, const std::string& text) { return trial.sam
 
 Exchange fail(Trial& trial) { return trial.observe(error_with(trial, trial.word())); }
 
-Message error_of(Trial& trial, const Exchange& cell) {
-  const auto errors = Trial::of_type(cell, "error");
-  trial.expect(!errors.empty(), "error", "there is no error on iopub");
-  return errors.front();
+void expect_error(Trial& trial, const Exchange& cell) {
+  trial.expect(!Trial::of_type(cell, "error").empty(), "error", "there is no error on iopub");
 }
 
 void replies_error(Trial& trial) { check_status(trial, fail(trial), "error"); }
 
-void publishes_error(Trial& trial) { error_of(trial, fail(trial)); }
+void publishes_error(Trial& trial) { expect_error(trial, fail(trial)); }
 
-void replies_evalue(Trial& trial) {
-  const std::string text = trial.word();
-  const Exchange cell = trial.observe(error_with(trial, text));
-  const std::string evalue = text_of(Trial::reply(cell).content, "evalue");
+/// An error reply's content. NotApplicable when it is none.
+Json error_reply(const Exchange& cell) {
+  const Json& content = Trial::reply(cell).content;
+  if (text_of(content, "status") != "error") Trial::not_applicable("it is no error reply: see errors.reply.status");
+  return content;
+}
+
+void check_evalue(Trial& trial, const std::string& text) {
+  const std::string evalue = text_of(error_reply(trial.observe(error_with(trial, text))), "evalue");
   trial.expect(evalue.find(text) != std::string::npos, "execute_reply",
                "the reply's evalue is " + quote(evalue) + ", without " + text);
 }
 
-void replies_unicode_evalue(Trial& trial) {
-  const std::string text = "äµ€𝄞" + trial.word();
-  const Exchange cell = trial.observe(error_with(trial, text));
-  const std::string evalue = text_of(Trial::reply(cell).content, "evalue");
-  trial.expect(evalue.find(text) != std::string::npos, "execute_reply",
-               "the reply's evalue is " + quote(evalue) + ", without " + text);
-}
+void replies_evalue(Trial& trial) { check_evalue(trial, trial.word()); }
+void replies_unicode_evalue(Trial& trial) { check_evalue(trial, "äµ€𝄞" + trial.word()); }
 
 void publishes_what_it_replies(Trial& trial) {
   const Exchange cell = fail(trial);
   const auto errors = Trial::of_type(cell, "error");
-  const Json& reply = Trial::reply(cell).content;
-  if (errors.empty() || text_of(reply, "status") != "error")
-    Trial::not_applicable("error or error reply are missing: see errors.published and errors.reply.status");
+  const Json reply = error_reply(cell);
+  if (errors.empty()) Trial::not_applicable("there is no error: see errors.published");
   for (const char* key : {"ename", "evalue", "traceback"}) {
     const Json& error = errors.front().content;
     // Where one lacks it, its schema is broken.
@@ -62,18 +59,17 @@ void publishes_error_alone(Trial& trial) {
 
 void tells_all_in_traceback(Trial& trial) {
   const std::string text = trial.word();
-  const Message error = error_of(trial, trial.observe(error_with(trial, text)));
+  const auto errors = Trial::of_type(trial.observe(error_with(trial, text)), "error");
+  if (errors.empty()) Trial::not_applicable("there is no error: see errors.published");
   std::string joined;
-  const auto traceback = error.content.find("traceback");
-  if (traceback == error.content.end()) Trial::not_applicable("the error has no traceback: see schema.error");
+  const auto traceback = errors.front().content.find("traceback");
+  if (traceback == errors.front().content.end()) Trial::not_applicable("the error has no traceback: see schema.error");
   for (const auto& line : *traceback) joined += line.is_string() ? line.get<std::string>() : "";
   trial.check(joined.find(text) != std::string::npos, "the traceback lacks " + text + ": " + quote(joined));
 }
 
 void has_count(Trial& trial) {
-  const Exchange cell = fail(trial);
-  const auto& reply = Trial::reply(cell).content;
-  if (text_of(reply, "status") != "error") Trial::not_applicable("it is no error reply: see errors.reply.status");
+  const Json reply = error_reply(fail(trial));
   trial.check(testing::integer_of(reply, "execution_count").has_value(), "an error reply has no execution_count");
 }
 
@@ -110,7 +106,7 @@ void runs_next_cell(Trial& trial) {
 
 void replies_syntax_error(Trial& trial) { check_status(trial, trial.observe(trial.sample("syntax_error")), "error"); }
 
-void publishes_syntax_error(Trial& trial) { error_of(trial, trial.observe(trial.sample("syntax_error"))); }
+void publishes_syntax_error(Trial& trial) { expect_error(trial, trial.observe(trial.sample("syntax_error"))); }
 
 void replies_silent_error(Trial& trial) {
   const std::string failing = error_with(trial, trial.word());

@@ -92,16 +92,13 @@ void prints_at_once(Trial& trial) {
       trial.cell({trial.sample("print", {{"text", text}}), trial.sample("sleep", {{"seconds", "10"}})});
   trial.kernel();
   const std::string id = trial.client().execute(code);
-  const auto came = [&](const char* key, const std::string& what) {
-    const auto published = trial.client().published(id);
-    return std::any_of(published.begin(), published.end(), [&](const Message& message) {
-      return text_of(message.content, key).find(what) != std::string::npos;
-    });
+  const auto came = [&] {
+    return Exchange{id, trial.client().published(id), {}}.text("stdout").find(text) != std::string::npos;
   };
-  trial.wait_until([&] { return came("text", text) || came("execution_state", "idle"); });
-  const bool ended = came("execution_state", "idle");
+  trial.wait_until([&] { return came() || Trial::has_ended(trial.client(), id); });
+  const bool ended = Trial::has_ended(trial.client(), id);
   if (ended) trial.client().fence(Channel::shell);
-  trial.expect(came("text", text), "stream", "nothing is printed");
+  trial.expect(came(), "stream", "nothing is printed");
   trial.check(!ended, "what a cell prints comes only when it has ended");
   trial.kernel().signal(SIGKILL);
   trial.expect_end();
@@ -232,10 +229,10 @@ void ends_after_child(Trial& trial) {
     for (const auto& message : cell.published) {
       if (text_of(message.content, "execution_state") == "idle") idle = message.arrival;
     }
-    return idle.has_value();
+    return Trial::has_ended(trial.client(), id);
   };
   trial.wait_until(look);
-  trial.wait_until([&] { return look() && printed.has_value(); }, trial.timeout() / 10);
+  trial.wait_until([&] { return look() && idle && printed; }, trial.timeout() / 10);
   if (!idle || !printed) Trial::not_applicable("child output is not published: see output.child");
   trial.check(*printed < *idle, "what the child printed comes after the idle of its cell");
 }

@@ -3,7 +3,6 @@
 #include "cases/cases.hpp"
 #include "cases/helpers.hpp"
 
-#include <algorithm>
 #include <csignal>
 #include <functional>
 
@@ -21,12 +20,6 @@ Message request_of(Trial& trial, const std::string& id) {
   auto request = trial.input_request(id);
   if (!request || request->type() != "input_request") Trial::not_applicable("the cell does not ask: see stdin.request");
   return *request;
-}
-
-bool has_idle(KernelClient& client, const std::string& id) {
-  const auto published = client.published(id);
-  return std::any_of(published.begin(), published.end(),
-                     [](const Message& message) { return text_of(message.content, "execution_state") == "idle"; });
 }
 
 /// Answers as JupyterLab does, with the input_request as parent.
@@ -87,7 +80,8 @@ void asks_nobody_else(Trial& trial) {
   KernelClient& other = trial.connect();
   const std::string id = other.execute(code, k_asking);
   const auto over = [&] {
-    return has_idle(other, id) || other.waiting(Channel::stdin_channel) || trial.client().waiting(Channel::stdin_channel);
+    return Trial::has_ended(other, id) || other.waiting(Channel::stdin_channel) ||
+           trial.client().waiting(Channel::stdin_channel);
   };
   trial.wait_until(over);
   trial.check(!trial.client().waiting(Channel::stdin_channel), "another client is asked");
@@ -154,7 +148,7 @@ void gets_value_without_parent(Trial& trial) {
   request_of(trial, id);
   const std::string value = trial.word();
   trial.client().input_reply(value);
-  const auto ended = [&] { return has_idle(trial.client(), id); };
+  const auto ended = [&] { return Trial::has_ended(trial.client(), id); };
   trial.require(trial.wait_until(ended, trial.timeout() / 3), "an input_reply without parent_header is not accepted");
   expect_value(trial, trial.observe_request(id), value);
 }
@@ -270,7 +264,7 @@ std::string leave_open(Trial& trial) {
 }
 
 void check_interrupted(Trial& trial, const std::string& id) {
-  const auto ended = [&] { return has_idle(trial.client(), id); };
+  const auto ended = [&] { return Trial::has_ended(trial.client(), id); };
   trial.require(trial.wait_until(ended, trial.timeout() / 3), "an interrupt does not end the question");
   check_status(trial, trial.client().collect(id), "error");
 }
