@@ -63,8 +63,6 @@ RawPeer::RawPeer(Trial& trial, const RawPeerOptions& options)
     sockets_->connect(channel, connection_.endpoint(channel), options);
   if (!subscribed_) return;
   sockets_->connect(Channel::iopub, connection_.endpoint(Channel::iopub), options);
-  // One that is welcomed need not ask whether its subscription has arrived.
-  if (trial.abilities().welcome) await("iopub_welcome");
   synchronize();
 }
 

@@ -65,7 +65,14 @@ void upstream_messages(Trial& trial) {
   expect_no_harm(trial, peer);
 }
 
-void large_topic(Trial& trial) { survives_upstream(trial, {{"\x01" + std::string(1'000'000, 't')}}); }
+/// By bytes, because libzmq's own subscriber does not survive it: it frees its topics by recursion.
+void large_topic(Trial& trial) {
+  RawPeer peer(trial);
+  const std::string topic = "\x01" + std::string(1'000'000, 't');
+  RawStream subscriber(trial.connection(), Channel::iopub);
+  subscriber.write(zmtp_opening("SUB") + zmtp_frame(0, topic, topic.size()));
+  expect_no_harm(trial, peer);
+}
 
 void odd_topics(Trial& trial) {
   survives_upstream(trial, {{"\x01\xff\xfe\x80"},

@@ -1,8 +1,169 @@
 // SPDX-License-Identifier: BSD-3-Clause
+// Signals at any time.
 #include "cases/cases.hpp"
+#include "raw_peer.hpp"
+
+#include <csignal>
 
 namespace adrastea::conformance {
+namespace {
 
-std::vector<Case> abuse_signals_cases() { return {}; }
+/// The kernel has handled everything that was sent to it, and runs nothing.
+KernelClient& idle_client(Trial& trial) {
+  trial.kernel();
+  trial.client().fence(Channel::shell);
+  return trial.client();
+}
+
+void needs_sigint(const Trial& trial) {
+  if (!trial.takes_sigint()) Trial::not_applicable("the kernelspec wants interrupt_request instead of SIGINT");
+}
+
+/// Starts a cell, and returns once it has begun.
+std::string begin(KernelClient& client, const std::string& code) {
+  std::string id = client.execute(code, {.stop_on_error = false});
+  while (client.take_published(id).type() != "execute_input") {
+  }
+  return id;
+}
+
+void sigint_idle(Trial& trial) {
+  needs_sigint(trial);
+  idle_client(trial);
+  for (int i = 0; i < 100; ++i) trial.kernel().signal_group(SIGINT);
+  trial.expect_alive();
+}
+
+void storm(Trial& trial, const std::string& code) {
+  needs_sigint(trial);
+  KernelClient& client = idle_client(trial);
+  for (int round = 0; round < 3; ++round) {
+    const std::string id = begin(client, code);
+    for (int i = 0; i < 50; ++i) trial.kernel().signal_group(SIGINT);
+    client.collect(id);
+  }
+  trial.expect_alive();
+}
+
+void sigint_computing(Trial& trial) { storm(trial, trial.sample("loop")); }
+void sigint_printing(Trial& trial) { storm(trial, trial.sample("print_loop")); }
+void sigint_sleeping(Trial& trial) { storm(trial, trial.sample("sleep", {{"seconds", "600"}})); }
+
+void sigint_between(Trial& trial) {
+  needs_sigint(trial);
+  KernelClient& client = idle_client(trial);
+  const std::string code = trial.sample("print", {{"text", trial.word()}});
+  for (int i = 0; i < 50; ++i) {
+    const std::string id = client.execute(code, {.stop_on_error = false});
+    trial.kernel().signal_group(SIGINT);
+    client.collect(id);
+  }
+  trial.expect_alive();
+}
+
+void harmless(Trial& trial, const std::vector<int>& signals) {
+  idle_client(trial);
+  for (const int number : signals) {
+    for (int i = 0; i < 20; ++i) trial.kernel().signal(number);
+  }
+  trial.expect_alive();
+}
+
+void ignored(Trial& trial) { harmless(trial, {SIGCHLD, SIGWINCH, SIGURG, SIGCONT}); }
+void broken_pipe(Trial& trial) { harmless(trial, {SIGPIPE}); }
+
+void ignored_busy(Trial& trial) {
+  KernelClient& client = idle_client(trial);
+  const std::string id = begin(client, trial.sample("flood", {{"count", "20000"}}));
+  for (const int number : {SIGCHLD, SIGWINCH, SIGURG, SIGCONT}) {
+    for (int i = 0; i < 20; ++i) trial.kernel().signal(number);
+  }
+  const Exchange cell = client.collect(id);
+  trial.check(Trial::reply(cell).content.value("status", Json()) == "ok",
+              "a cell was ended by a signal that says nothing: " + Trial::reply(cell).content.dump());
+  trial.expect_alive();
+}
+
+void stopped(Trial& trial) {
+  KernelClient& client = idle_client(trial);
+  trial.kernel().signal(SIGSTOP);
+  std::vector<std::string> ids;
+  for (int i = 0; i < 10; ++i) ids.push_back(client.request(Channel::shell, "kernel_info_request"));
+  trial.kernel().signal(SIGCONT);
+  for (const auto& id : ids)
+    trial.check(client.collect(id).reply.has_value(), "a request that came meanwhile is not answered");
+  trial.expect_alive();
+}
+
+void stopped_busy(Trial& trial) {
+  KernelClient& client = idle_client(trial);
+  const std::string id = begin(client, trial.sample("flood", {{"count", "20000"}}));
+  for (int i = 0; i < 20; ++i) {
+    trial.kernel().signal_group(SIGSTOP);
+    trial.kernel().signal_group(SIGCONT);
+  }
+  client.collect(id);
+  trial.expect_alive();
+}
+
+void sigterm_idle(Trial& trial) {
+  idle_client(trial);
+  trial.kernel().signal(SIGTERM);
+  trial.expect_end();
+}
+
+void sigterm_busy(Trial& trial) {
+  begin(idle_client(trial), trial.sample("loop"));
+  trial.kernel().signal(SIGTERM);
+  trial.expect_end();
+}
+
+void sigterm_often(Trial& trial) {
+  idle_client(trial);
+  for (int i = 0; i < 20; ++i) trial.kernel().signal(SIGTERM);
+  trial.expect_end();
+}
+
+constexpr std::string_view k_interrupt = "Messaging, Kernel interrupt";
+constexpr std::string_view k_alive = "the cells end in any way; the kernel serves as before";
+
+}  // namespace
+
+std::vector<Case> abuse_signals_cases() {
+  return {
+      {"abuse.signals.sigint.idle", k_interrupt, Level::must, "SIGINT does nothing to a kernel that runs nothing.",
+       "sends 100 of them to the process group", "nothing; the kernel serves as before", sigint_idle},
+      {"abuse.signals.sigint.computing", k_interrupt, Level::must, "A kernel survives many SIGINTs while a cell computes.",
+       "sends 50 of them to each of three endless loops", k_alive, sigint_computing},
+      {"abuse.signals.sigint.printing", k_interrupt, Level::must, "A kernel survives many SIGINTs while a cell prints.",
+       "sends 50 of them to each of three cells that print for ever", k_alive, sigint_printing},
+      {"abuse.signals.sigint.sleeping", k_interrupt, Level::must, "A kernel survives many SIGINTs while a cell sleeps.",
+       "sends 50 of them to each of three cells that sleep", k_alive, sigint_sleeping},
+      {"abuse.signals.sigint.moments", k_interrupt, Level::must, "A kernel survives SIGINT at any moment of a short cell.",
+       "sends one with each of 50 cells", k_alive, sigint_between},
+      {"abuse.signals.ignored", "POSIX, default actions", Level::must,
+       "Signals that do nothing by default do nothing to a kernel.", "sends SIGCHLD, SIGWINCH, SIGURG and SIGCONT",
+       "nothing", ignored},
+      {"abuse.signals.ignored.busy", "POSIX, default actions", Level::must,
+       "Signals that do nothing by default do nothing to a cell that prints.",
+       "sends SIGCHLD, SIGWINCH, SIGURG and SIGCONT while 20000 lines are printed", "a reply with status ok", ignored_busy},
+      {"abuse.signals.sigpipe", "Messaging, Introduction", Level::should,
+       "A kernel does not end of SIGPIPE, which a client that leaves may cause.", "sends SIGPIPE", "nothing", broken_pipe},
+      {"abuse.signals.stopped", "POSIX, SIGSTOP", Level::must,
+       "A kernel that was stopped serves, once it goes on, what came.", "sends 10 requests between SIGSTOP and SIGCONT",
+       "a reply to each", stopped},
+      {"abuse.signals.stopped.busy", "POSIX, SIGSTOP", Level::must, "A kernel may be stopped while it prints.",
+       "sends SIGSTOP and SIGCONT 20 times while 20000 lines are printed", "the cell ends; the kernel serves as before",
+       stopped_busy},
+      {"abuse.signals.sigterm", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
+       "A kernel that runs nothing ends of SIGTERM.", "sends SIGTERM", "the process ends, in whatever way", sigterm_idle},
+      {"abuse.signals.sigterm.busy", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
+       "A kernel whose cell never ends ends of SIGTERM.", "sends SIGTERM to an endless loop",
+       "the process ends, in whatever way", sigterm_busy},
+      {"abuse.signals.sigterm.often", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
+       "A kernel does not hang of a second SIGTERM while it ends of the first.", "sends 20 of them",
+       "the process ends, in whatever way", sigterm_often},
+  };
+}
 
 }  // namespace adrastea::conformance
