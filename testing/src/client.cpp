@@ -103,7 +103,9 @@ class KernelClient::Impl {
   void synchronize(Deadline deadline);
   void fence(Channel channel, Deadline deadline);
   bool drain();
-  Frames ping(const Frames& frames, Deadline deadline);
+  Frames ping(const Frames& frames, Deadline deadline, HeartbeatPeer peer);
+  bool wait_until(const std::function<bool()>& holds, Deadline deadline);
+  zmq::socket_t& iopub() { return sockets_.at(Channel::iopub); }
   void check_leftovers() const;
   [[noreturn]] void fail(const std::string& finding) const { throw Failure(finding + "\n" + transcript()); }
   void violate(const Violation& violation);
@@ -116,6 +118,8 @@ class KernelClient::Impl {
   Oracle oracle_;
   std::vector<Message> foreign_;
   std::optional<Message> welcome_;
+  std::vector<Message> welcomes_;
+  std::optional<Message> first_published_;
   std::vector<Message> starting_;
   std::map<std::string, std::size_t> received_types_;
   bool finished_ = false;
@@ -210,6 +214,7 @@ Frames KernelClient::Impl::frames_of(std::string_view type, const Json& content,
   request.type = type;
   request.header_bytes = header.dump();
   request.reply_due = options.reply_due.value_or(is_answered(type));
+  request.subshell = text_of(header, "subshell_id");
   request.silent = type == "execute_request" && content.value("silent", Json(false)) == true;
   return codec_.encode({request.header_bytes, options.parent.dump(), options.metadata.dump(),
                         options.raw_content ? *options.raw_content : content.dump()},
@@ -288,8 +293,10 @@ void KernelClient::Impl::accept(const Message& message) {
   note("<- " + summary(message));
   ++received_types_[message.type()];
   check_schemas(message);
+  if (message.channel == Channel::iopub && !first_published_) first_published_ = message;
   if (take_probe(message)) return;
   if (message.channel == Channel::iopub && options_.welcome && !welcome_) check_welcome(message);
+  if (message.type() == "iopub_welcome") welcomes_.push_back(message);
   if (!welcome_ && message.type() == "iopub_welcome") welcome_ = message;
   if (message.type() == "status" && message.parent_id().empty()) starting_.push_back(message);
   oracle_.received(message);
@@ -426,12 +433,25 @@ std::optional<Message> KernelClient::Impl::take_reply(const std::string& id) {
   return std::nullopt;
 }
 
-Frames KernelClient::Impl::ping(const Frames& frames, Deadline deadline) {
-  zmq::socket_t socket = connect(Channel::heartbeat, zmq::socket_type::req);
-  to_multipart(frames).send(socket);
+Frames KernelClient::Impl::ping(const Frames& frames, Deadline deadline, HeartbeatPeer peer) {
+  const bool plain = peer == HeartbeatPeer::dealer;
+  zmq::socket_t socket = connect(Channel::heartbeat, plain ? zmq::socket_type::dealer : zmq::socket_type::req);
+  Frames sent = frames;
+  if (plain) sent.insert(sent.begin(), "");  // what a REQ puts before, and a REP asks for
+  to_multipart(sent).send(socket);
   zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
   if (zmq::poll(&item, 1, deadline.left()) == 0) fail("the heartbeat was not answered");
-  return to_frames(zmq::multipart_t(socket));
+  Frames echo = to_frames(zmq::multipart_t(socket));
+  if (plain && !echo.empty() && echo.front().empty()) echo.erase(echo.begin());
+  return echo;
+}
+
+bool KernelClient::Impl::wait_until(const std::function<bool()>& holds, Deadline deadline) {
+  drain();
+  while (!holds()) {
+    if (deadline.passed() || wait(deadline.left()) != Came::message) return holds();
+  }
+  return true;
 }
 
 void KernelClient::Impl::check_leftovers() const {
@@ -481,8 +501,8 @@ std::string KernelClient::input_reply(const Json& value, const SendOptions& opti
 std::string KernelClient::send_request(Channel channel, const Frames& frames) {
   const Message message = impl_->codec_.decode(channel, frames);
   const bool silent = message.content.value("silent", Json(false)) == true;
-  impl_->oracle_.sent(
-      {message.msg_id(), channel, message.type(), message.header_bytes, silent, is_answered(message.type())});
+  impl_->oracle_.sent({message.msg_id(), channel, message.type(), message.header_bytes, silent, is_answered(message.type()),
+                       text_of(message.header, "subshell_id")});
   impl_->send_frames(channel, frames);
   return message.msg_id();
 }
@@ -620,9 +640,16 @@ Exchange KernelClient::run(const std::string& code, const ExecuteOptions& option
   return collect(execute(code, options));
 }
 
-Frames KernelClient::ping(const Frames& frames, std::optional<Deadline> deadline) {
-  return impl_->ping(frames, impl_->within(deadline));
+Frames KernelClient::ping(const Frames& frames, std::optional<Deadline> deadline, HeartbeatPeer peer) {
+  return impl_->ping(frames, impl_->within(deadline), peer);
 }
+
+bool KernelClient::wait_until(const std::function<bool()>& holds, std::optional<Deadline> deadline) {
+  return impl_->wait_until(holds, impl_->within(deadline));
+}
+
+void KernelClient::subscribe(const std::string& topic) { impl_->iopub().set(zmq::sockopt::subscribe, topic); }
+void KernelClient::unsubscribe(const std::string& topic) { impl_->iopub().set(zmq::sockopt::unsubscribe, topic); }
 
 void KernelClient::synchronize(std::optional<Deadline> deadline) { impl_->synchronize(impl_->within(deadline)); }
 
@@ -645,6 +672,8 @@ std::vector<Message> KernelClient::published(const std::string& id) {
 }
 
 const std::optional<Message>& KernelClient::welcome() const { return impl_->welcome_; }
+const std::vector<Message>& KernelClient::welcomes() const { return impl_->welcomes_; }
+const std::optional<Message>& KernelClient::first_published() const { return impl_->first_published_; }
 const std::map<std::string, std::size_t>& KernelClient::received_types() const { return impl_->received_types_; }
 const std::vector<Message>& KernelClient::starting() const { return impl_->starting_; }
 

@@ -87,7 +87,9 @@ void KernelProcess::write_connection_file() {
       fields[name] = value;
     }
   }
-  std::ofstream(file_) << fields.dump(1);
+  written_ = options_.file_text.value_or(fields.dump(1));
+  if (!options_.write_file) return;
+  std::ofstream(file_) << written_;
   std::filesystem::permissions(file_, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
 }
 
@@ -133,9 +135,12 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   request.command = command_line(program);
   request.environment = options_.environment;
   // A kernel keeps its history there: no test may read or write the user's own.
-  const auto is_data = [](const std::string& variable) { return variable.starts_with("JUPYTER_DATA_DIR="); };
-  if (std::none_of(request.environment.begin(), request.environment.end(), is_data))
-    request.environment.push_back("JUPYTER_DATA_DIR=" + (directory_ / "data").string());
+  for (const auto& [variable, folder] : {std::pair{"JUPYTER_DATA_DIR=", "data"}, std::pair{"IPYTHONDIR=", "ipython"}}) {
+    const std::string name = variable;
+    const auto is_it = [&](const std::string& given) { return given.starts_with(name); };
+    if (std::none_of(request.environment.begin(), request.environment.end(), is_it))
+      request.environment.push_back(name + (directory_ / folder).string());
+  }
   request.tell_parent = options_.tell_parent;
   request.through_parent = options_.through_parent;
   request.stdout_file = directory_ / "stdout";

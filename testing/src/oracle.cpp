@@ -169,7 +169,7 @@ void Oracle::received_reply(const Message& message, Progress& progress) {
           "a reply of the wrong type", message);
   require(++progress.replies == 1, "order.reply.once", "a second reply", message);
   // One that is never answered was not overtaken: it is known to be late when its reply comes after all.
-  std::size_t& newest = newest_answered_[request.channel];
+  std::size_t& newest = newest_answered_[{request.channel, request.subshell}];
   require(progress.number >= newest, "order.reply.fifo", "a reply after that to a later request", message);
   newest = std::max(newest, progress.number);
   progress.reply_status = text_of(message.content, "status");
@@ -186,7 +186,8 @@ void Oracle::received_published(const Message& message, Progress& progress) {
 }
 
 bool Oracle::takes_the_shell(const Message& message, const Progress& progress) {
-  if (progress.request) return progress.request->channel == Channel::shell;
+  if (progress.request) return progress.request->channel == Channel::shell && progress.request->subshell.empty();
+  if (!text_of(message.parent_header, "subshell_id").empty()) return false;
   return text_of(message.parent_header, "msg_type") == "execute_request";
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "trial.hpp"
 
+#include "case.hpp"
+
 #include <algorithm>
 #include <csignal>
 
@@ -38,13 +40,13 @@ testing::Connection Trial::connection() {
 
 KernelClient& Trial::client() { return clients_.empty() ? connect() : *clients_.front(); }
 
-KernelClient& Trial::connect(ClientOptions options) {
+KernelClient& Trial::connect(ClientOptions options, Iopub iopub) {
   options.welcome = false;
   options.exact_parents = false;
   options.on_violation = [this](const Violation& violation) { violations_.push_back(violation); };
   options.quiet = patience_.quiet();
   options.patience = patience_.timeout;
-  const bool subscribe = options.subscribe && options.topic.empty();
+  const bool subscribe = options.subscribe && options.topic.empty() && iopub == Iopub::reached;
   const testing::Connection where = connection();
   if (kernel_) options.process_fd = kernel_->pidfd();
   clients_.push_back(std::make_unique<KernelClient>(where, std::move(options)));
@@ -90,11 +92,117 @@ const Message& Trial::reply(const Exchange& exchange) {
   return *exchange.reply;
 }
 
+Exchange Trial::observe_request(const std::string& id) {
+  Exchange seen = client().collect(id);
+  client().fence(Channel::shell);
+  for (auto& message : client().published(id)) {
+    if (message.type() != "status") seen.published.push_back(std::move(message));
+  }
+  return seen;
+}
+
+Exchange Trial::observe(const std::string& code, const ExecuteOptions& options) {
+  return observe_request(client().execute(code, options));
+}
+
+void Trial::expect(bool came, const std::string& type, const std::string& finding) {
+  if (came) return;
+  const std::string rules = "wire.frames.*,wire.parent.*,order.parent.present,order.idle.last,schema." + type;
+  for (const auto& violation : violations_) {
+    if (matches_any(violation.rule, rules)) not_applicable(finding + ": see " + violation.rule);
+  }
+  throw Failure(finding);
+}
+
+namespace {
+
+bool is_idle(const Message& message) { return testing::text_of(message.content, "execution_state") == "idle"; }
+
+}  // namespace
+
+std::optional<Message> Trial::input_request(const std::string& id) {
+  const auto ended = [&] {
+    const auto published = client().published(id);
+    return std::any_of(published.begin(), published.end(), is_idle);
+  };
+  const auto asked = [&] { return client().waiting(Channel::stdin_channel); };
+  require(wait_until([&] { return asked() || ended(); }), "the cell neither asks nor ends");
+  if (!asked()) client().fence(Channel::shell);
+  if (!asked()) return std::nullopt;
+  return client().take(Channel::stdin_channel);
+}
+
+bool Trial::wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time) {
+  const Deadline deadline = time ? Deadline::exactly(*time) : Deadline(patience_.timeout);
+  while (!holds()) {
+    const bool over = deadline.passed() || (kernel_ && !kernel_->running());
+    client().drain();
+    if (over) return holds();
+    client().wait(deadline.left());
+  }
+  return true;
+}
+
 std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view type) {
   std::vector<Message> found;
   std::copy_if(exchange.published.begin(), exchange.published.end(), std::back_inserter(found),
                [&](const Message& message) { return message.type() == type; });
   return found;
+}
+
+std::optional<Message> Trial::try_ask(Channel channel, std::string_view type, const Json& content, SendOptions options) {
+  options.reply_due = false;
+  const std::string id = client().request(channel, type, content, options);
+  client().collect(id);
+  client().fence(channel);
+  while (client().waiting(channel)) {
+    Message message = client().take(channel);
+    if (message.parent_id() == id) return message;
+  }
+  return std::nullopt;
+}
+
+std::string Trial::begin(KernelClient& from, const std::string& code, const ExecuteOptions& options) {
+  if (!abilities_.prints) not_applicable("nothing that a cell prints is published: see execute.print");
+  const std::string mark = word();
+  std::string id = from.execute(cell({sample("print", {{"text", mark}}), code}), options);
+  const bool seen = from.wait_until([&] {
+    std::string text;
+    for (const auto& message : from.published(id)) text += testing::text_of(message.content, "text");
+    return text.find(mark) != std::string::npos;
+  });
+  if (!seen) not_applicable("what a cell prints is not seen while it runs");
+  return id;
+}
+
+void Trial::interrupt() {
+  if (interrupts_by_signal()) {
+    kernel().signal_group(SIGINT);
+  } else {
+    interrupt_by_message();
+  }
+}
+
+void Trial::interrupt_by_message() {
+  client().request(Channel::control, "interrupt_request", Json::object(), {.reply_due = false});
+}
+
+bool Trial::until_idle(KernelClient& from, const std::string& id) {
+  return from.wait_until([&] {
+    const auto published = from.published(id);
+    return std::any_of(published.begin(), published.end(), [](const Message& message) {
+      return testing::text_of(message.content, "execution_state") == "idle";
+    });
+  });
+}
+
+void Trial::abandon() {
+  if (!owns_kernel()) {
+    interrupt_by_message();
+    return;
+  }
+  kernel().signal_group(SIGKILL);
+  expect_end();
 }
 
 void Trial::expect_alive() {

@@ -8,8 +8,10 @@
 #include <adrastea/testing/failure.hpp>
 #include <adrastea/testing/kernel_process.hpp>
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -58,8 +60,11 @@ class Trial {
   [[nodiscard]] bool owns_kernel() const { return !target_.existing; }
   /// The first client, made when it is first asked for. IOPub reaches it.
   KernelClient& client();
+  /// How IOPub of a new client begins: `reached` returns once what is published reaches it, `untouched` at once, having
+  /// asked the kernel for nothing.
+  enum class Iopub { reached, untouched };
   /// One more.
-  KernelClient& connect(ClientOptions options = {});
+  KernelClient& connect(ClientOptions options = {}, Iopub iopub = Iopub::reached);
   [[nodiscard]] testing::Connection connection();
   [[nodiscard]] Transport transport() const { return transport_; }
   [[nodiscard]] const Abilities& abilities() const { return abilities_; }
@@ -92,8 +97,34 @@ class Trial {
   }
   /// The reply of an exchange. NotApplicable when none came: that is order.reply.sent's business.
   [[nodiscard]] static const Message& reply(const Exchange& exchange);
+  /// Executes, and has also what came after the idle, or after the reply to a request that got no idle: that it came too
+  /// late is a standing rule's business.
+  Exchange observe(const std::string& code, const ExecuteOptions& options = {});
+  /// The same of a request that was sent.
+  Exchange observe_request(const std::string& id);
+  /// Ends the case when what it is about did not come: with a failure, or not applicable when messages were lost or went
+  /// astray because a standing rule is broken, which is reported under that rule. `type` is of the message that is missed.
+  void expect(bool came, const std::string& type, const std::string& finding);
+  /// Reads messages until it holds. Whether it does; not after `time`, by default the patience, or the kernel's end.
+  bool wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time = {});
+  /// The next message on stdin; nothing when the cell ends without one.
+  std::optional<Message> input_request(const std::string& id);
   /// The messages of one type.
   [[nodiscard]] static std::vector<Message> of_type(const Exchange& exchange, std::string_view type);
+  /// The reply to a request that need not have one. Waits until it is clear that none will come.
+  std::optional<Message> try_ask(Channel channel, std::string_view type, const Json& content = Json::object(),
+                                 SendOptions options = {});
+  /// Executes a word's print and the code after it, and returns once the word is published: the code runs, now or soon.
+  /// NotApplicable when what a cell prints is not seen while the cell runs.
+  std::string begin(KernelClient& from, const std::string& code, const ExecuteOptions& options = {});
+  /// Interrupts the kernel as its kernelspec asks for it.
+  void interrupt();
+  void interrupt_by_message();
+  [[nodiscard]] bool interrupts_by_signal() const { return owns_kernel() && target_.interrupt_mode == "signal"; }
+  /// The request's idle has come, within the patience.
+  bool until_idle(KernelClient& from, const std::string& id);
+  /// Gives up a cell that would go on for ever, and the kernel with it if it is ours. Nothing more is asked of it.
+  void abandon();
   /// The kernel still does all that it did when it was tried first: kernel_info on shell and control, heartbeat, a cell.
   void expect_alive();
   /// The kernel is not there any more, within the patience. Returns how it ended.

@@ -6,6 +6,7 @@
 #include <adrastea/testing/message.hpp>
 
 #include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -58,6 +59,9 @@ struct Shown {
   bool operator==(const Shown&) const = default;
 };
 std::ostream& operator<<(std::ostream& stream, const Shown& shown);
+
+/// The socket of who asks for a heartbeat: a REQ, or a DEALER that frames its messages as a REQ does.
+enum class HeartbeatPeer { req, dealer };
 
 /// All that one request caused.
 struct Exchange {
@@ -125,7 +129,7 @@ class KernelClient {
                     const SendOptions& options = {});
   Exchange run(const std::string& code, const ExecuteOptions& options = {});
   /// A heartbeat by a peer of its own; returns the echo.
-  Frames ping(const Frames& frames, std::optional<Deadline> deadline = {});
+  Frames ping(const Frames& frames, std::optional<Deadline> deadline = {}, HeartbeatPeer peer = HeartbeatPeer::req);
   /// Returns once messages on iopub reach this client, also from a kernel that sends no welcome: asks for kernel_info until
   /// something is published about it. None of that counts as received.
   void synchronize(std::optional<Deadline> deadline = {});
@@ -133,6 +137,12 @@ class KernelClient {
   void fence(Channel channel, std::optional<Deadline> deadline = {});
   /// Nothing for `time`: false. A message or the kernel's end: true. Only for what a test cannot be told.
   bool wait(std::chrono::milliseconds time);
+  /// Receives until the condition holds. False when it does not in time, or when the kernel has ended and all is here.
+  bool wait_until(const std::function<bool()>& holds, std::optional<Deadline> deadline = {});
+
+  /// More topics of iopub, on the same connection.
+  void subscribe(const std::string& topic);
+  void unsubscribe(const std::string& topic);
 
   /// For a request that starts something that publishes on after its idle.
   void allow_late_output(const std::string& id);
@@ -148,6 +158,10 @@ class KernelClient {
   [[nodiscard]] std::vector<Message> published(const std::string& id);
   /// The welcome of this client, if one came.
   [[nodiscard]] const std::optional<Message>& welcome() const;
+  /// All welcomes that came, other clients' too.
+  [[nodiscard]] const std::vector<Message>& welcomes() const;
+  /// The first message on iopub, if any came.
+  [[nodiscard]] const std::optional<Message>& first_published() const;
   /// How many messages of each type came, all channels together.
   [[nodiscard]] const std::map<std::string, std::size_t>& received_types() const;
   /// The statuses `starting` that came.

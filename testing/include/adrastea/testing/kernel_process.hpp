@@ -31,6 +31,8 @@ struct LaunchOptions {
   bool tell_parent = true;                    ///< sets JPY_PARENT_PID
   bool through_parent = false;                ///< by a process in between, which kill_parent() ends
   Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
+  std::optional<std::string> file_text{};     ///< the connection file's bytes instead
+  bool write_file = true;                     ///< false: the kernel is told of a connection file that is not there
 };
 
 /// How a process ended.
@@ -64,6 +66,8 @@ class KernelProcess {
   /// Waits, with port0, until the kernel has written its ports; fails at once when it ends instead.
   [[nodiscard]] Connection connection(Deadline deadline = Deadline());
   [[nodiscard]] const std::filesystem::path& connection_file() const noexcept { return file_; }
+  /// The connection file's bytes as the kernel found them.
+  [[nodiscard]] const std::string& written() const noexcept { return written_; }
   /// Private to this kernel: connection file, ipc sockets, captured output, and Jupyter's data directory (data) unless the
   /// options name another.
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
@@ -94,6 +98,7 @@ class KernelProcess {
   LaunchOptions options_;
   std::filesystem::path directory_;
   std::filesystem::path file_;
+  std::string written_;
   std::vector<int> reserved_;  ///< sockets that keep the fixed ports from others
   int inotify_ = -1;
   pid_t pid_ = -1;

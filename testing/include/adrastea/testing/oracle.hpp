@@ -29,12 +29,14 @@ struct SentRequest {
   std::string header_bytes;
   bool silent = false;
   bool reply_due = false;
+  std::string subshell;  ///< empty for the main shell
 };
 
 /// The promise about order, held against every message of a kernel that one client sees:
 ///   busy(R) < execute_input(R) < everything R publishes < idle(R), each of the three once, nothing after idle;
 ///   one reply for each request that is due one, in the order of the requests on its channel;
-///   shell requests one at a time; parents equal to the request's header; msg_ids that never repeat; one session.
+///   shell requests one at a time, in each subshell; parents equal to the request's header; msg_ids that never repeat; one
+///   session.
 /// Order between sockets cannot be observed and is not checked.
 ///
 /// Usage: sent() before each send, received() for each message, finished() at the end. Each thing that is wrong is one
@@ -98,9 +100,9 @@ class Oracle {
   std::set<std::string> msg_ids_;
   std::map<std::string, Progress> progress_;
   std::size_t sent_ = 0;
-  std::map<Channel, std::size_t> newest_answered_;  ///< by channel, its number
-  std::string on_the_shell_;                        ///< the shell request between its busy and its idle
-  std::set<std::string> overtaken_;                 ///< shell requests that were busy when another became busy
+  std::map<std::pair<Channel, std::string>, std::size_t> newest_answered_;  ///< by channel and subshell, its number
+  std::string on_the_shell_;         ///< the shell request between its busy and its idle
+  std::set<std::string> overtaken_;  ///< shell requests that were busy when another became busy
   int starting_ = 0;
   bool any_busy_ = false;
 };
