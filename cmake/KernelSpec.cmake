@@ -1,6 +1,7 @@
-# adrastea_render_kernelspec(template header program display_name output): the template's kernel.json for a program at this
-# absolute path, with another display name unless that is empty. Used while configuring (for the build tree) and by the install script (only there is the prefix known).
-function(adrastea_render_kernelspec template header program display_name output)
+# adrastea_render_kernelspec(template header program display_name encryption output): the template's kernel.json for a program
+# at this absolute path, with another display name unless that is empty, and with supported_encryption only where libzmq has it
+# (JEP 145: a kernel that declares it and cannot is never reached). Used while configuring (for the build tree) and by the install script (only there is the prefix known).
+function(adrastea_render_kernelspec template header program display_name encryption output)
   file(STRINGS ${header} constant REGEX "k_kernelspec_protocol_version = \"[0-9.]+\"")
   string(REGEX MATCH "\"[0-9.]+\"" protocol "${constant}")
   if(NOT protocol)
@@ -10,6 +11,9 @@ function(adrastea_render_kernelspec template header program display_name output)
   file(READ ${template} json)
   string(JSON json SET "${json}" argv 0 "\"${program}\"")
   string(JSON json SET "${json}" kernel_protocol_version "${protocol}")
+  if(NOT encryption)
+    string(JSON json REMOVE "${json}" metadata supported_encryption)
+  endif()
   if(display_name)
     string(JSON json SET "${json}" display_name "\"${display_name}\"")
   endif()
@@ -30,7 +34,7 @@ function(adrastea_kernelspec target name)
 
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${source}/kernel.json ${header})
   adrastea_render_kernelspec(${source}/kernel.json ${header} ${CMAKE_RUNTIME_OUTPUT_DIRECTORY}/${target}
-                             "${display_name}" ${PROJECT_BINARY_DIR}/${destination}/kernel.json)
+                             "${display_name}" "${ADRASTEA_LIBZMQ_HAS_CURVE}" ${PROJECT_BINARY_DIR}/${destination}/kernel.json)
   foreach(logo ${logos})
     configure_file(${source}/${logo} ${PROJECT_BINARY_DIR}/${destination}/${logo} COPYONLY)
     install(FILES ${source}/${logo} DESTINATION ${destination})
@@ -45,6 +49,6 @@ function(adrastea_kernelspec target name)
           cmake_path(ABSOLUTE_PATH program BASE_DIRECTORY \"\${prefix}\" NORMALIZE)
           set(rendered \"${PROJECT_BINARY_DIR}/install-kernelspec/${name}/kernel.json\")
           adrastea_render_kernelspec(\"${source}/kernel.json\" \"${header}\" \"\${program}\"
-                                     \"${display_name}\" \"\${rendered}\")
+                                     \"${display_name}\" \"${ADRASTEA_LIBZMQ_HAS_CURVE}\" \"\${rendered}\")
           file(INSTALL DESTINATION \"\${CMAKE_INSTALL_PREFIX}/${destination}\" TYPE FILE FILES \"\${rendered}\")")
 endfunction()

@@ -143,13 +143,27 @@ TEST_F(ConnectionErrors, ControlCharactersInIp) {
 }
 
 TEST_F(ConnectionErrors, EncryptionIsNeverIgnored) {
-  EXPECT_THAT(error_of_json("curve_publickey", "geheim1"), says("curve_publickey asks for encrypted sockets"));
-  EXPECT_THAT(error_of_json("curve_secretkey", "geheim2"), says("curve_secretkey asks for encrypted sockets"));
-  EXPECT_THAT(error_of_json("curve_secretkey", 7), says("curve_secretkey asks for encrypted sockets"));
+  EXPECT_THAT(error_of_json("curve_publickey", "geheim1"), says("curve_publickey must be 40 characters of Z85"));
+  EXPECT_THAT(error_of_json("curve_secretkey", std::string(39, 'a') + " "), says("curve_secretkey must be 40 characters"));
+  EXPECT_THAT(error_of_json("curve_secretkey", 7), says("curve_secretkey must be a string"));
+  EXPECT_THAT(error_of_json("curve_secretkey", std::string(40, 'a')), says("curve_publickey is missing"));
+  EXPECT_THAT(error_of_json("curve_publickey", std::string(40, 'a')), says("curve_secretkey is missing"));
   EXPECT_EQ(error_of_text(R"({"key": "k", "curve_publickey": null, "curve_secretkey": ""})"), "no error");
 }
 
-TEST_F(ConnectionErrors, Handshake) { EXPECT_THAT(error_of_json("registration_port", 5), says("JEP 66")); }
+TEST_F(ConnectionErrors, Registration) {
+  const auto error_of_port = [&](const json& port) {
+    return error_of_text(json{{"key", "geheim"}, {"ip", "127.0.0.1"}, {"registration_port", port}}.dump());
+  };
+  EXPECT_THAT(error_of_port("many"), says("registration_port must be an integer"));
+  EXPECT_THAT(error_of_port(0), says("registration_port must be a port"));
+  EXPECT_THAT(error_of_port(65536), says("registration_port must be an integer of at most 65535"));
+  EXPECT_THAT(error_of_json("registration_port", 5), says("ip is missing"));
+  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "registration_ip": "127.0.0.1"})"), says("key is missing"));
+  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": 7})"), says("ip must be a string"));
+  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": "127.0.0.1", "kernel_id": 7})"),
+              says("kernel_id must be a string"));
+}
 
 TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
   for (const char* ip : {"0.0.0.0", "*", "::", "192.0.2.1", "example.org"}) {

@@ -87,14 +87,15 @@ class KernelspecTest : public testing::Test {
 TEST_F(KernelspecTest, WritesAWholeKernelJsonWithoutATemplate) {
   EXPECT_EQ(install_kernelspec(order_).folder, folder());
   EXPECT_EQ(kernel_json(), json::parse(R"({"argv": [")" + order_.program.string() + R"(", "-f", "{connection_file}"],
-      "display_name": "Lunar", "language": "lunar", "interrupt_mode": "signal", "kernel_protocol_version": "5.4.0",
-      "metadata": {"debugger": false, "adrastea": {"files": ["kernel.json"]}}})"));
+      "display_name": "Lunar", "language": "lunar", "interrupt_mode": "signal", "kernel_protocol_version": "5.6.0",
+      "metadata": {"debugger": false, "supported_encryption": ["curve"], "adrastea": {"files": ["kernel.json"]}}})"));
 }
 
-TEST_F(KernelspecTest, StaysBelowTheVersionThatAsksForAHandshake) {
-  const std::string version = adrastea::wire::k_kernelspec_protocol_version;
+TEST_F(KernelspecTest, SaysThatTheKernelCanRegister) {
+  const std::string_view version = adrastea::wire::k_kernelspec_protocol_version;
   EXPECT_EQ(std::count(version.begin(), version.end(), '.'), 2);
-  EXPECT_LT(version, "5.5");
+  EXPECT_TRUE(version.starts_with(adrastea::wire::k_protocol_version));
+  EXPECT_GE(version, "5.6");
 }
 
 TEST_F(KernelspecTest, IsReadableForEverybodyWhateverTheUmask) {
@@ -109,7 +110,8 @@ TEST_F(KernelspecTest, KeepsWhatTheTemplateSaysAndCopiesItsLogos) {
   static_cast<void>(install_kernelspec(order_));
   EXPECT_EQ(kernel_json(), json::parse(R"({"argv": [")" + order_.program.string() + R"(", "-f", "{connection_file}"],
       "display_name": "From the template", "language": "lunar", "interrupt_mode": "message", "env": {"A": "b"},
-      "kernel_protocol_version": "5.4.0", "metadata": {"debugger": true, "mine": {"x": 1},
+      "kernel_protocol_version": "5.6.0", "metadata": {"debugger": true, "mine": {"x": 1},
+      "supported_encryption": ["curve"],
       "adrastea": {"files": ["kernel.json", "logo-64x64.png", "logo-svg.svg"]}}})"));
   EXPECT_THAT(files_in(folder()), ElementsAre("kernel.json", "logo-64x64.png", "logo-svg.svg"));
   EXPECT_EQ(read(folder() / "logo-svg.svg"), "<svg/>");

@@ -5,5 +5,5 @@ adrastea_unit_test(fork_guard_test.cpp adrastea_support)
 adrastea_unit_test(process_usage_test.cpp adrastea_support)
 foreach(test connection_file_test connection_file_errors_test bind_tcp_test bind_ipc_test router_test publisher_test
              heartbeat_test bound_life_test)
-  adrastea_unit_test(${test}.cpp adrastea_transport adrastea_support)
+  adrastea_unit_test(${test}.cpp adrastea_transport adrastea_wire adrastea_support)
 endforeach()

@@ -20,6 +20,7 @@
 #include "support/fork_guard.hpp"
 #include "support/log.hpp"
 #include "transport/connection_info.hpp"
+#include "transport/handshake.hpp"
 #include "transport/sockets.hpp"
 #include "wire/encode.hpp"
 #include "wire/signature.hpp"
@@ -238,7 +239,10 @@ void Kernel::Impl::finish() {
 
 std::unique_ptr<transport::Bound> Kernel::Impl::bind() {
   auto bound = transport::bind_all(file_.info(), options_.limits);
+  if (const auto* registration = file_.registration())
+    transport::register_kernel(*registration, file_.info(), options_.limits);
   file_.store();
+  support::log::debug("clients connect with " + file_.path().string());
   file_.warn();
   return bound;
 }

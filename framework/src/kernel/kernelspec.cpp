@@ -3,6 +3,7 @@
 
 #include "support/atomic_file.hpp"
 #include "transport/connection_info.hpp"
+#include "transport/sockets.hpp"
 #include "wire/message.hpp"
 
 #include <algorithm>
@@ -115,6 +116,9 @@ std::string kernel_json_text(const InstallOrder& order, const std::optional<Temp
   json["kernel_protocol_version"] = wire::k_kernelspec_protocol_version;
   Json& metadata = object_in(json, "metadata");
   metadata.emplace("debugger", false);
+  // A kernel that says so and cannot is never reached (JEP 145): what counts is the libzmq that is there.
+  metadata.erase("supported_encryption");
+  if (transport::can_encrypt()) metadata["supported_encryption"] = {"curve"};
   if (!files.empty()) object_in(metadata, "adrastea")["files"] = files;
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }

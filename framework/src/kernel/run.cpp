@@ -84,7 +84,8 @@ void print_versions(const std::string& program, const Interpreter& interpreter) 
   const LanguageInfo language = interpreter.language();
   const std::string own = interpreter.info().implementation_version;
   print(stdout, program + " " + (own.empty() ? ADRASTEA_VERSION : own) + " (" + language.name + " " + language.version +
-                    ", adrastea " + ADRASTEA_VERSION + ", Jupyter protocol " + wire::k_protocol_version + ")\n");
+                    ", adrastea " + ADRASTEA_VERSION + ", Jupyter protocol " + std::string(wire::k_protocol_version) +
+                    ")\n");
 }
 
 HistoryMode history_mode(const Command& command) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/blocked_signals.hpp"
 #include "support/fork_guard.hpp"
+#include "support/log.hpp"
 #include "support/printable.hpp"
 #include "support/unique_fd.hpp"
 #include "transport/heartbeat.hpp"
@@ -56,11 +57,31 @@ int milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, std::numeric_limits<int>::max()));
 }
 
+/// Never plain text where encryption was asked for. Clients are anybody who knows the public key; nobody's own key is asked
+/// for, since each client's heartbeat has a new one (JEP 145).
+void require_curve(const ConnectionInfo& info) {
+  if (!can_encrypt()) {
+    throw StartupError(
+        "curve_secretkey asks for encrypted sockets (CurveZMQ), which this libzmq was built without; start the kernel "
+        "without transport encryption, or install a libzmq with curve");
+  }
+  std::array<char, 41> derived{};
+  if (zmq_curve_public(derived.data(), info.curve_secretkey.c_str()) != 0 || info.curve_publickey != derived.data()) {
+    throw StartupError("curve_publickey does not belong to curve_secretkey; make both with zmq_curve_keypair()");
+  }
+}
+
 /// Everything before bind: several options do nothing afterwards.
-ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel, bool ipv6, const Limits& limits) {
+ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel, const ConnectionInfo& info,
+                     const Limits& limits) {
   ZmqSocket socket(context, channel == Channel::iopub ? ZMQ_XPUB : ZMQ_ROUTER);
   socket.set(ZMQ_LINGER, milliseconds(limits.linger));
-  if (ipv6) socket.set(ZMQ_IPV6, 1);
+  if (info.transport == "tcp" && info.ip.find(':') != std::string::npos) socket.set(ZMQ_IPV6, 1);
+  if (info.encrypted()) {
+    socket.set(ZMQ_CURVE_SERVER, 1);
+    socket.set(ZMQ_CURVE_PUBLICKEY, info.curve_publickey);
+    socket.set(ZMQ_CURVE_SECRETKEY, info.curve_secretkey);
+  }
   switch (channel) {
     case Channel::stdin_channel:
       socket.set(ZMQ_ROUTER_MANDATORY, 1);
@@ -159,6 +180,11 @@ void bind_one(Opening& opening, Channel channel, ConnectionInfo& info) {
   opening.files.push_back(bind_ipc(opening.socket(channel), path));
 }
 
+void tell_bound(Channel channel, const ConnectionInfo& info) {
+  support::log::debug(std::string(to_string(channel)) + " is bound to " + support::printable(info.endpoint(channel)) +
+                      (info.encrypted() ? ", encrypted" : ""));
+}
+
 void bind_every(Opening& opening, ConnectionInfo& info) {
   Channel current = k_channels.front();
   try {
@@ -169,7 +195,9 @@ void bind_every(Opening& opening, ConnectionInfo& info) {
     for (const bool chosen : {false, true}) {
       for (const Channel channel : k_channels) {
         current = channel;
-        if ((asked_for.at(static_cast<std::size_t>(channel)) == 0) == chosen) bind_one(opening, channel, info);
+        if ((asked_for.at(static_cast<std::size_t>(channel)) == 0) != chosen) continue;
+        bind_one(opening, channel, info);
+        tell_bound(channel, info);
       }
     }
   } catch (const BindFailure& failure) {
@@ -219,10 +247,13 @@ class BoundSockets final : public Bound {
 
 }  // namespace
 
+bool can_encrypt() noexcept { return zmq_has("curve") == 1; }
+
 std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits) {
   if (info.transport != "tcp" && info.transport != "ipc") {
     throw StartupError("transport must be \"tcp\" or \"ipc\", not \"" + support::printable(info.transport) + "\"");
   }
+  if (info.encrypted()) require_curve(info);
   support::fork_guard::install();
   require_descriptors();
   // ZeroMQ's threads inherit it.
@@ -231,9 +262,8 @@ std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits) {
   ConnectionInfo got = info;
   for (int& port : got.ports) port = std::max(port, 0);
   Opening opening;
-  const bool ipv6 = got.transport == "tcp" && got.ip.find(':') != std::string::npos;
   for (const Channel channel : k_channels) {
-    opening.socket(channel) = configured(opening.context(channel), channel, ipv6, limits);
+    opening.socket(channel) = configured(opening.context(channel), channel, got, limits);
   }
   bind_every(opening, got);
   auto bound = std::make_unique<BoundSockets>(std::move(opening), limits);

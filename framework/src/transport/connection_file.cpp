@@ -6,6 +6,7 @@
 #include "support/unique_fd.hpp"
 #include "transport/connection_info.hpp"
 #include "transport/connection_json.hpp"
+#include "transport/handshake.hpp"
 
 #include <adrastea/errors.hpp>
 
@@ -79,10 +80,11 @@ std::string default_ip(const std::string& transport, fs::path file) {
   return transport == "ipc" ? file.replace_extension().native() + "-ipc" : "127.0.0.1";
 }
 
+std::string own_stem() { return "kernel-" + std::to_string(::getpid()); }
+
 /// A new file of ours, still empty. Two kernels that start in one process, or on two machines that share this directory,
 /// never get the same one.
-fs::path reserve_name(const fs::path& directory) {
-  const std::string stem = "kernel-" + std::to_string(::getpid());
+fs::path reserve_name(const fs::path& directory, const std::string& stem) {
   for (int n = 1;; ++n) {
     fs::path path = directory / (n == 1 ? stem + ".json" : stem + "-" + std::to_string(n) + ".json");
     const support::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -100,6 +102,10 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   struct stat status {};
   file.loaded_ = parse_connection_json(read_file(file.path_, status), where);
   file.readers_ = readers(status);
+  if (is_registration(file.loaded_)) {
+    file.read_registration(where);
+    return file;
+  }
   file.info_ = read_connection_json(file.loaded_, where);
   file.stored_ = file.info_;
   if (file.info_.ip.empty()) file.info_.ip = default_ip(file.info_.transport, file.path_);
@@ -108,22 +114,40 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   return file;
 }
 
-ConnectionFile ConnectionFile::create(const std::string& kernel_name) {
+/// The launcher needs its file again for a restart, so clients are told by another one.
+void ConnectionFile::read_registration(const std::string& where) {
+  auto read = std::make_shared<Registration>();
+  *read = read_registration_json(loaded_, where, info_);
+  require_safe(info_, where);
+  loaded_ = nlohmann::json::object();
+  // An id that is no file name is the launcher's affair; it only names our file.
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+  const bool names_a_file = !read->kernel_id.empty() && read->kernel_id.size() <= 100 &&
+                            read->kernel_id.find_first_not_of(plain) == std::string::npos;
+  reserve_own(names_a_file ? "kernel-" + read->kernel_id : own_stem());
+  registration_ = std::move(read);
+}
+
+void ConnectionFile::reserve_own(const std::string& stem) {
   const fs::path directory = runtime_directory();
   try {
     if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
       throw std::system_error(errno, std::generic_category(), "cannot make it");
     }
-    ConnectionFile file;
-    file.path_ = reserve_name(fs::absolute(directory));
-    file.removal_ = support::ExitFile(file.path_, support::ExitFile::Only::any_file_there);
-    file.info_.key = support::random_hex(32);
-    file.info_.kernel_name = kernel_name;
-    return file;
+    path_ = reserve_name(fs::absolute(directory), stem);
+    removal_ = support::ExitFile(path_, support::ExitFile::Only::any_file_there);
   } catch (const std::system_error& error) {
     throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what());
   }
+}
+
+ConnectionFile ConnectionFile::create(const std::string& kernel_name) {
+  ConnectionFile file;
+  file.reserve_own(own_stem());
+  file.info_.key = support::random_hex(32);
+  file.info_.kernel_name = kernel_name;
+  return file;
 }
 
 ConnectionFile::ConnectionFile(ConnectionFile&&) noexcept = default;

@@ -5,11 +5,14 @@
 
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 
 namespace adrastea::transport {
+
+struct Registration;
 
 enum class Channel { shell, iopub, stdin_channel, control, heartbeat };
 /// In the order in which ipc numbers are chosen (jupyter_client, connect.py).
@@ -25,9 +28,13 @@ struct ConnectionInfo {
   std::string key;                          ///< empty: no authentication
   std::string signature_scheme = "hmac-sha256";
   std::string kernel_name;
+  /// CurveZMQ (JEP 145), Z85 of 40 characters; both or neither. With them all five sockets are encrypted.
+  std::string curve_publickey;
+  std::string curve_secretkey;
 
   [[nodiscard]] int port(Channel channel) const { return ports.at(static_cast<std::size_t>(channel)); }
   [[nodiscard]] int& port(Channel channel) { return ports.at(static_cast<std::size_t>(channel)); }
+  [[nodiscard]] bool encrypted() const noexcept { return !curve_secretkey.empty(); }
   bool operator==(const ConnectionInfo&) const = default;
   /// tcp://ip:port (IPv6 in brackets), or ipc://ip-port.
   [[nodiscard]] std::string endpoint(Channel channel) const;
@@ -35,7 +42,9 @@ struct ConnectionInfo {
 
 /// The file that tells clients where a kernel is.
 ///
-/// Usage: load() what a launcher wrote, or create() an own one; bind; then store() what the sockets got.
+/// Usage: load() what a launcher wrote, or create() an own one; bind; register where a registration file says so (JEP 66);
+///   then store() what the sockets got. A registration file stays as it is, and an own connection file is made beside the
+///   others of this user, for other clients.
 /// Threads: one. Errors: StartupError that names path, key and cause.
 /// Lifetime: a file that create() made is removed with the object (by the process that made it); a loaded one never.
 class ConnectionFile {
@@ -50,6 +59,8 @@ class ConnectionFile {
   ~ConnectionFile();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  /// Where to register; nothing for a connection file.
+  [[nodiscard]] const Registration* registration() const noexcept { return registration_.get(); }
   [[nodiscard]] ConnectionInfo& info() noexcept { return info_; }
   [[nodiscard]] const ConnectionInfo& info() const noexcept { return info_; }
 
@@ -62,6 +73,10 @@ class ConnectionFile {
 
  private:
   ConnectionFile() = default;
+  void read_registration(const std::string& where);
+  void reserve_own(const std::string& stem);
+
+  std::shared_ptr<const Registration> registration_;
   std::filesystem::path path_;
   ConnectionInfo info_;
   nlohmann::json loaded_ = nlohmann::json::object();

@@ -55,7 +55,47 @@ std::optional<std::int64_t> to_number(const json& value) {
   return number;
 }
 
-int read_port(const json& object, const std::string& key, int limit, const std::string& where) {
+void read_ports(const json& object, ConnectionInfo& info, const std::string& where) {
+  std::map<int, std::string> taken;
+  for (const Channel channel : k_channels) {
+    const std::string key = port_key(channel);
+    const int port = info.port(channel) = read_port(object, key, info.transport, where);
+    if (port == 0) continue;
+    const auto [other, is_new] = taken.emplace(port, key);
+    if (!is_new) refuse(where, key + " and " + other->second + " are both " + std::to_string(port));
+  }
+}
+
+/// Null and "" are no key. Whether ZeroMQ takes it is bind_all()'s business; the shape is checked here, where its name is
+/// known.
+std::string read_curve_key(const json& object, const char* key, const std::string& where) {
+  constexpr std::size_t length = 40;
+  constexpr std::string_view alphabet =
+      "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
+  const auto found = object.find(key);
+  if (found == object.end() || found->is_null()) return {};
+  const std::string text = read_text(object, key, "", where);
+  const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
+  if (!text.empty() && !z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145)");
+  return text;
+}
+
+void read_curve_keys(const json& object, ConnectionInfo& info, const std::string& where) {
+  info.curve_publickey = read_curve_key(object, "curve_publickey", where);
+  info.curve_secretkey = read_curve_key(object, "curve_secretkey", where);
+  if (info.curve_publickey.empty() == info.curve_secretkey.empty()) return;
+  const bool lacks_public = info.curve_publickey.empty();
+  refuse(where, std::string(lacks_public ? "curve_publickey" : "curve_secretkey") + " is missing, and " +
+                    (lacks_public ? "curve_secretkey" : "curve_publickey") +
+                    " is there; encrypted sockets need both, and without either they are not encrypted");
+}
+
+bool is_local(const ConnectionInfo& info) { return info.transport == "ipc" || is_loopback(info.ip); }
+
+}  // namespace
+
+int read_port(const json& object, const std::string& key, const std::string& transport, const std::string& where) {
+  const int limit = transport == "tcp" ? 65535 : std::numeric_limits<int>::max();
   const auto found = object.find(key);
   if (found == object.end()) return 0;
   const auto number = to_number(*found);
@@ -67,39 +107,6 @@ int read_port(const json& object, const std::string& key, int limit, const std::
   return static_cast<int>(std::max<std::int64_t>(*number, 0));
 }
 
-void read_ports(const json& object, ConnectionInfo& info, const std::string& where) {
-  const int limit = info.transport == "tcp" ? 65535 : std::numeric_limits<int>::max();
-  std::map<int, std::string> taken;
-  for (const Channel channel : k_channels) {
-    const std::string key = port_key(channel);
-    const int port = info.port(channel) = read_port(object, key, limit, where);
-    if (port == 0) continue;
-    const auto [other, is_new] = taken.emplace(port, key);
-    if (!is_new) refuse(where, key + " and " + other->second + " are both " + std::to_string(port));
-  }
-}
-
-bool asks_for(const json& object, const char* key) {
-  const auto found = object.find(key);
-  // NOLINTNEXTLINE(readability-container-size-empty): empty() of a JSON text is false, even of "".
-  return found != object.end() && !found->is_null() && *found != "";
-}
-
-void refuse_what_is_not_supported(const json& object, const std::string& where) {
-  for (const char* key : {"curve_publickey", "curve_secretkey"}) {
-    if (asks_for(object, key)) {
-      refuse(where, std::string(key) +
-                        " asks for encrypted sockets (CurveZMQ), which this version cannot do; start the kernel " +
-                        "without transport encryption");
-    }
-  }
-  if (object.contains("registration_port")) {
-    refuse(where,
-           "registration_port asks for the registration handshake (JEP 66), which this version cannot do; start the kernel "
-           "with a connection file");
-  }
-}
-
 bool is_loopback(std::string ip) {
   if (ip == "localhost") return true;
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
@@ -108,10 +115,6 @@ bool is_loopback(std::string ip) {
   in6_addr six{};
   return ::inet_pton(AF_INET6, ip.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
 }
-
-bool is_local(const ConnectionInfo& info) { return info.transport == "ipc" || is_loopback(info.ip); }
-
-}  // namespace
 
 json parse_connection_json(const std::string& text, const std::string& where) {
   bool too_deep = false;
@@ -134,7 +137,6 @@ json parse_connection_json(const std::string& text, const std::string& where) {
 }
 
 ConnectionInfo read_connection_json(const json& object, const std::string& where) {
-  refuse_what_is_not_supported(object, where);
   ConnectionInfo info;
   info.transport = read_text(object, "transport", "tcp", where);
   std::transform(info.transport.begin(), info.transport.end(), info.transport.begin(),
@@ -155,6 +157,7 @@ ConnectionInfo read_connection_json(const json& object, const std::string& where
   info.key = read_text(object, "key", "", where);
   info.signature_scheme = read_text(object, "signature_scheme", info.signature_scheme, where);
   info.kernel_name = read_text(object, "kernel_name", "", where);
+  read_curve_keys(object, info, where);
   return info;
 }
 
@@ -165,6 +168,9 @@ void write_connection_json(const ConnectionInfo& info, json& object) {
   object["key"] = info.key;
   object["signature_scheme"] = info.signature_scheme;
   object["kernel_name"] = info.kernel_name;
+  if (!info.encrypted()) return;
+  object["curve_publickey"] = info.curve_publickey;
+  object["curve_secretkey"] = info.curve_secretkey;
 }
 
 void require_safe(const ConnectionInfo& info, const std::string& where) {
@@ -174,7 +180,8 @@ void require_safe(const ConnectionInfo& info, const std::string& where) {
 
 std::optional<std::string> exposure(const ConnectionInfo& info) {
   if (info.key.empty()) return "key is empty; messages are neither signed nor checked";
-  if (!is_local(info)) return "ip " + info.ip + " can be reached from other machines, and messages are not encrypted";
+  if (!is_local(info) && !info.encrypted())
+    return "ip " + info.ip + " can be reached from other machines, and messages are not encrypted";
   return std::nullopt;
 }
 

@@ -17,11 +17,18 @@ namespace adrastea::transport {
 /// Lenient: ports as numbers or text, optional keys missing, transport in any case.
 [[nodiscard]] ConnectionInfo read_connection_json(const nlohmann::json& json, const std::string& where);
 
+/// 0 when it is missing, null or negative.
+[[nodiscard]] int read_port(const nlohmann::json& json, const std::string& key, const std::string& transport,
+                            const std::string& where);
+
 /// Exact: every key that Jupyter defines, in the type that it defines; others in `json` stay.
 void write_connection_json(const ConnectionInfo& info, nlohmann::json& json);
 
 /// Throws when these settings would let strangers run code: no key, yet reachable from other machines.
 void require_safe(const ConnectionInfo& info, const std::string& where);
+
+/// Whether a numeric address, or "localhost", is this machine's own.
+[[nodiscard]] bool is_loopback(std::string ip);
 
 /// What lets others listen or meddle although it is allowed.
 [[nodiscard]] std::optional<std::string> exposure(const ConnectionInfo& info);

@@ -81,6 +81,9 @@ struct Bound {
   virtual void remove_files() noexcept = 0;
 };
 
+/// Whether this libzmq has CurveZMQ.
+[[nodiscard]] bool can_encrypt() noexcept;
+
 /// Binds all five or throws StartupError naming channel, endpoint and cause, with nothing left bound or on disk.
 /// Chooses ports that are 0 and puts what it got into `info`.
 /// ipc: a live endpoint of another process is never taken, a stale socket is replaced, any other file is left alone; each

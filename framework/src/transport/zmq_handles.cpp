@@ -91,6 +91,10 @@ int ZmqSocket::bind(const std::string& endpoint) noexcept {
   return zmq_bind(handle_, endpoint.c_str()) == 0 ? 0 : zmq_errno();
 }
 
+int ZmqSocket::connect(const std::string& endpoint) noexcept {
+  return zmq_connect(handle_, endpoint.c_str()) == 0 ? 0 : zmq_errno();
+}
+
 std::string ZmqSocket::last_endpoint() const {
   std::array<char, 1024> text{};
   std::size_t size = text.size();

@@ -74,6 +74,7 @@ class ZmqSocket {
   void set(int option, std::string_view value);
   /// 0 or errno.
   [[nodiscard]] int bind(const std::string& endpoint) noexcept;
+  [[nodiscard]] int connect(const std::string& endpoint) noexcept;
   [[nodiscard]] std::string last_endpoint() const;
 
   [[nodiscard]] int fd() const noexcept;

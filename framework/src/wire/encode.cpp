@@ -64,7 +64,7 @@ Header Identity::next_header(std::string_view msg_type) {
           .session = session_,
           .username = username_,
           .date = support::iso_time(std::chrono::system_clock::now()),
-          .version = k_protocol_version,
+          .version = std::string(k_protocol_version),
           .subshell_id = std::nullopt};
 }
 

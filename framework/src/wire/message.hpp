@@ -4,17 +4,18 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 /// Messages of the Jupyter protocol, version 5.5 (Messaging, "The Wire Protocol"), without any socket.
 namespace adrastea::wire {
 
-/// The one constant behind header.version and kernel_info_reply.protocol_version.
-inline constexpr const char* k_protocol_version = "5.5";
-/// kernel.json's kernel_protocol_version, as JEP 105 wants it (X.Y.Z). From 5.5 on (JEP 66; 5.6 in the documentation) a
-/// launcher may start a kernel with a registration file and wait for its handshake, which is not implemented: so this stays
-/// below 5.5 until it is, and becomes "5.6.0" then.
-inline constexpr const char* k_kernelspec_protocol_version = "5.4.0";
+/// kernel.json's kernel_protocol_version, as JEP 105 wants it (X.Y.Z). 5.6 says that the kernel can register (JEP 66), so a
+/// launcher may start it with a registration file.
+inline constexpr std::string_view k_kernelspec_protocol_version = "5.6.0";
+/// The same behind header.version and kernel_info_reply.protocol_version, where it is X.Y.
+inline constexpr std::string_view k_protocol_version =
+    k_kernelspec_protocol_version.substr(0, k_kernelspec_protocol_version.rfind('.'));
 inline constexpr const char* k_delimiter = "<IDS|MSG>";
 
 using Json = nlohmann::json;

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "transport/handshake.hpp"
+
+#include "support/blocked_signals.hpp"
+#include "support/log.hpp"
+#include "support/printable.hpp"
+#include "transport/connection_json.hpp"
+#include "transport/zmq_handles.hpp"
+#include "wire/decode.hpp"
+#include "wire/encode.hpp"
+
+#include <adrastea/errors.hpp>
+
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace adrastea::transport {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+/// One exchange with a registrar.
+class Talk {
+ public:
+  Talk(const Registration& registration, const Limits& limits)
+      : registration_(registration),
+        limits_(limits),
+        socket_(std::make_shared<ZmqContext>(),
+                registration.dialect == Registration::Dialect::documented ? ZMQ_DEALER : ZMQ_REQ) {
+    socket_.set(ZMQ_LINGER, 0);
+    if (registration.endpoint.find('[') != std::string::npos) socket_.set(ZMQ_IPV6, 1);
+    socket_.set(ZMQ_MAXMSGSIZE, k_max_frame_bytes);
+    if (const int error = socket_.connect(registration.endpoint); error != 0) fail(zmq_strerror(error));
+  }
+
+  void send(const wire::Frames& frames) {
+    for (const auto& frame : frames) {
+      ZmqPart part{std::string_view(frame)};
+      const bool last = &frame == &frames.back();
+      if (!socket_.send(part, (last ? 0 : ZMQ_SNDMORE) | ZMQ_DONTWAIT)) fail("the registration cannot be sent");
+    }
+  }
+
+  /// The frames of the answer. A registrar that answers in pieces, or never, has the same time.
+  wire::Frames receive() {
+    const auto end = Clock::now() + limits_.handshake;
+    while (!socket_.readable()) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+      pollfd wait{socket_.fd(), POLLIN, 0};
+      if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) == 0) {
+        fail("no acknowledgement within " + std::to_string(limits_.handshake.count()) + " ms");
+      }
+    }
+    wire::Frames frames;
+    for (bool more = true; more;) {
+      ZmqPart part;
+      if (!socket_.receive(part, ZMQ_DONTWAIT)) fail("the acknowledgement cannot be read");
+      if (frames.size() == k_max_frames)
+        fail("the acknowledgement has more than " + std::to_string(k_max_frames) + " frames");
+      frames.emplace_back(part.bytes());
+      more = part.more();
+    }
+    return frames;
+  }
+
+  [[noreturn]] void fail(const std::string& cause) const {
+    const std::string endpoint = support::printable(registration_.endpoint);
+    throw StartupError("cannot register at " + endpoint + ": " + cause +
+                       "; the launcher that wrote the registration file must be waiting there (JEP 66)");
+  }
+
+ private:
+  static constexpr std::int64_t k_max_frame_bytes = std::int64_t{1} << 20;
+  static constexpr std::size_t k_max_frames = 64;
+  const Registration& registration_;
+  const Limits& limits_;
+  ZmqSocket socket_;
+};
+
+wire::Signer make_signer(const ConnectionInfo& info) {
+  auto made = wire::Signer::create(info.signature_scheme, info.key);
+  if (!made) throw StartupError(made.error());
+  return std::move(made).value();
+}
+
+/// {"shell_port": …}, each as `write` has it.
+template <class Write>
+json ports_of(const ConnectionInfo& info, const Write& write) {
+  json ports = json::object();
+  for (const Channel channel : k_channels) ports[std::string(to_string(channel)) + "_port"] = write(info.port(channel));
+  return ports;
+}
+
+/// JEP 66: one signed frame each way, and the ports are text.
+void talk_documented(Talk& talk, const Registration& registration, const ConnectionInfo& info) {
+  wire::Signer signer = make_signer(info);
+  json content = ports_of(info, [](int port) { return std::to_string(port); });
+  content["kernel_id"] = registration.kernel_id;
+  const std::string text = content.dump();
+  talk.send({wire::k_delimiter, signer.sign({text, "", "", ""}), text});
+
+  const wire::Frames answer = talk.receive();
+  const auto delimiter = std::find(answer.begin(), answer.end(), wire::k_delimiter);
+  if (answer.end() - delimiter != 3) talk.fail("the acknowledgement is not <IDS|MSG>, a signature and one frame");
+  if (!signer.verify(delimiter[1], {delimiter[2], "", "", ""})) talk.fail("the acknowledgement has a wrong signature");
+}
+
+/// Positron: whole messages, and the ports are numbers.
+void talk_request_reply(Talk& talk, const ConnectionInfo& info, const Limits& limits) {
+  wire::Signer signer = make_signer(info);
+  wire::Identity identity;
+  wire::Outgoing request;
+  request.header = wire::header_json(identity.next_header("handshake_request"));
+  request.content = ports_of(info, [](int port) { return port; }).dump();
+  talk.send(wire::encode(std::move(request), signer));
+
+  wire::ReplayHistory history(0);
+  auto reply = wire::decode(talk.receive(), signer, history, limits);
+  if (!reply) talk.fail(std::string("the handshake_reply is refused: ") + to_string(reply.error().kind));
+  const wire::Message message = std::move(reply).value();
+  const auto status = message.content.find("status");
+  if (message.header.msg_type != "handshake_reply") talk.fail("the answer is no handshake_reply");
+  if (status == message.content.end() || *status != "ok")
+    talk.fail("the launcher refused: " + wire::to_text(message.content));
+}
+
+json without_ports(json object) {
+  for (const Channel channel : k_channels) object.erase(std::string(to_string(channel)) + "_port");
+  return object;
+}
+
+}  // namespace
+
+bool is_registration(const json& object) { return object.contains("registration_port"); }
+
+Registration read_registration_json(const json& object, const std::string& where, ConnectionInfo& info) {
+  Registration registration;
+  const bool documented = object.contains("registration_ip");
+  registration.dialect = documented ? Registration::Dialect::documented : Registration::Dialect::request_reply;
+
+  json there = without_ports(object);
+  if (documented) there["ip"] = object.at("registration_ip");
+  ConnectionInfo registrar = read_connection_json(there, where);
+  if (registrar.ip.empty())
+    throw StartupError(where + ": " + (documented ? "registration_ip" : "ip") + " is missing; it says where to register");
+  // The registrar's address is built as a channel's is.
+  registrar.port(Channel::shell) = read_port(object, "registration_port", registrar.transport, where);
+  if (registrar.port(Channel::shell) == 0) throw StartupError(where + ": registration_port must be a port, not 0");
+  registration.endpoint = registrar.endpoint(Channel::shell);
+
+  const auto id = object.find("kernel_id");
+  if (id != object.end() && !id->is_string()) throw StartupError(where + ": kernel_id must be a string");
+  if (id != object.end()) registration.kernel_id = id->get<std::string>();
+
+  info = registrar;
+  info.ports = {};
+  if (object.contains("ip")) {
+    info.ip = read_connection_json(without_ports(object), where).ip;
+    if (info.ip == "*" && info.transport == "tcp") info.ip = "0.0.0.0";
+  } else if (info.transport == "tcp" && !is_loopback(info.ip)) {
+    support::log::warning(where + ": registration_ip " + info.ip +
+                          " is another machine or all of this one, and ip is missing: listening on 127.0.0.1 only");
+    info.ip = "127.0.0.1";
+  }
+  return registration;
+}
+
+void register_kernel(const Registration& registration, const ConnectionInfo& info, const Limits& limits) {
+  const support::BlockedSignals blocked;
+  Talk talk(registration, limits);
+  support::log::debug("registers at " + support::printable(registration.endpoint));
+  if (registration.dialect == Registration::Dialect::documented) {
+    talk_documented(talk, registration, info);
+  } else {
+    talk_request_reply(talk, info, limits);
+  }
+  support::log::debug("the launcher has acknowledged");
+}
+
+}  // namespace adrastea::transport
