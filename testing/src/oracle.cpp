@@ -266,7 +266,8 @@ void Oracle::judge(const std::string& msg_id, Progress& progress) {
   const bool ran = (progress.reply_status == "ok" || progress.output_before_input) && !request.silent;
   lacks(!ran || progress.inputs > 0, "order.input.sent", "has no execute_input");
   lacks(!request.silent || progress.inputs == 0, "order.input.sent", "is silent and has an execute_input");
-  lacks(!progress.execution_count || !progress.reply_count || progress.execution_count == progress.reply_count,
+  lacks(!request.counted || !progress.execution_count || !progress.reply_count ||
+            progress.execution_count == progress.reply_count,
         "order.count.reply", "has different execution_counts in execute_input and reply");
 }
 

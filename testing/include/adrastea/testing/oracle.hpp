@@ -31,6 +31,7 @@ struct SentRequest {
   bool reply_due = false;
   std::string subshell{};     ///< empty for the main shell
   bool published_due = true;  ///< who sent it receives all of iopub
+  bool counted = true;        ///< store_history: else the reply may tell the number of the last cell that was stored
 };
 
 /// The promise about order, held against every message of a kernel that one client sees:
