@@ -185,6 +185,12 @@ void leaves_no_children(Trial& trial) {
   if (!child.exists()) Trial::not_applicable("the sample background_child does not work");
   ask_to_end(trial);
   trial.check(child.ends(Deadline(trial.timeout())), "a child process of the kernel's group is still there");
+  // The kernel is on its way out and must not be asked anything more. Whether it gets there is another case's rule.
+  try {
+    trial.expect_end();
+  } catch (const testing::Failure&) {
+    Trial::not_applicable("the kernel does not end: see shutdown.children.ends");
+  }
 }
 
 void ends_with_children(Trial& trial) {
