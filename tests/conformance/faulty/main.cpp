@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// A kernel that is right, and wrong in one way when it is told to: faulty [--fault NAME] -f FILE, faulty --list.
+// What jupyter-conformance says about it is compared with what it must say, by matrix.py.
+#include "fault.hpp"
+#include "language.hpp"
+
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using faulty::Json;
+
+int list() {
+  Json all = Json::array();
+  for (const auto& fault : faulty::all_faults()) {
+    all.push_back(
+        {{"name", fault.name}, {"description", fault.description}, {"breaks", fault.breaks}, {"launch", fault.launch}});
+  }
+  std::cout << all.dump(1) << "\n";
+  return 0;
+}
+
+/// Cuts our own words out of the command line.
+std::vector<char*> without_fault(int argc, char** argv) {
+  std::vector<char*> words;
+  for (int i = 0; i < argc; ++i) {
+    if (std::string_view(argv[i]) == "--fault" && i + 1 < argc) {
+      faulty::choose(argv[++i]);
+    } else {
+      words.push_back(argv[i]);
+    }
+  }
+  return words;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    if (argc == 2 && std::string_view(argv[1]) == "--list") return list();
+    std::vector<char*> words = without_fault(argc, argv);
+    // A kernel that is started hundreds of times, and several at once, must not share a file with itself.
+    ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet
+    const int count = static_cast<int>(words.size());
+    words.push_back(nullptr);
+    return adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
+  } catch (const std::exception& error) {
+    std::cerr << "faulty: " << error.what() << "\n";
+    return 2;
+  }
+}

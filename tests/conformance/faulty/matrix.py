@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-3-Clause
+"""Runs jupyter-conformance against the kernel `faulty` without a fault and with each of its faults.
+
+A fault is caught when every case that it must break has failed, and caught exactly when no other has: a case that fails
+for another's reason tells a kernel's author nothing. Ends with status 0 when all are caught exactly.
+"""
+
+import argparse
+import fnmatch
+import json
+import pathlib
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+NO_FAULT = "(none)"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("bin", type=pathlib.Path, help="the folder with jupyter-conformance and faulty")
+    parser.add_argument("faults", nargs="*", default=["*"], help="globs of the faults to try; all unless named")
+    parser.add_argument("--full", action="store_true", help="every case for every fault, also slow and hostile ones")
+    parser.add_argument("--groups", action="store_true", help="only the groups of cases of what a fault must break")
+    parser.add_argument("--jobs", type=int, default=2, help="kernels at once")
+    parser.add_argument("--timeout", type=float, default=3, help="seconds that the kernel has for anything")
+    parser.add_argument("--explain", action="store_true", help="what every unexpected case found")
+    return parser.parse_intermixed_args()
+
+
+class Run:
+    """One fault, or none, and what the tool said."""
+
+    def __init__(self, fault, outcomes, seconds):
+        self.fault = fault
+        self.outcomes = outcomes
+        self.seconds = seconds
+        self.broken = {o["id"] for o in outcomes if o["verdict"] in ("FAIL", "warning", "ERROR")}
+        self.expected = set(fault["breaks"])
+
+    @property
+    def missed(self):
+        return sorted(self.expected - self.broken)
+
+    @property
+    def unexpected(self):
+        return sorted(self.broken - self.expected)
+
+    def verdict(self):
+        caught = "no" if self.missed else "yes"
+        exact = "no" if self.unexpected else "yes"
+        return f"{self.fault['name']:32} {len(self.expected):8} {caught:>6} {exact:>6} {self.seconds:8.1f}"
+
+    def details(self, explain):
+        lines = [f"    missed      {case}" for case in self.missed]
+        for case in self.unexpected:
+            lines.append(f"    unexpected  {case}")
+            for outcome in self.outcomes if explain else []:
+                if outcome["id"] == case and outcome["findings"]:
+                    lines.append(f"                {outcome['findings'][0][:300]}")
+        return lines
+
+
+def conformance(options, fault, skip, timeout):
+    samples = pathlib.Path(__file__).with_name("samples.json")
+    launch = fault.get("launch", "ipc")
+    with tempfile.TemporaryDirectory() as folder:
+        report = pathlib.Path(folder) / "report.json"
+        command = [str(options.bin / "jupyter-conformance"), "--samples", str(samples), "--launch", launch,
+                   "--timeout", str(timeout), "--jobs", str(options.jobs), "--quiet", "--format", "json",
+                   "--output", str(report)]
+        if options.groups and fault["breaks"]:
+            command += ["--only", ",".join(case.split(".")[0] + ".*" for case in fault["breaks"])]
+        if skip:
+            command += ["--skip", ",".join(skip)]
+        command += ["--argv", str(options.bin / "faulty")]
+        if fault["name"] != NO_FAULT:
+            command += ["--fault", fault["name"]]
+        command += ["-f", "{connection_file}"]
+        start = time.monotonic()
+        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        seconds = time.monotonic() - start
+        if not report.exists():
+            # Status 2: a kernel that does not even start is one that the tool cannot judge further.
+            finding = f"status {ended.returncode}: {ended.stdout}"
+            return Run(fault, [{"id": "start." + launch, "verdict": "FAIL", "findings": [finding], "seconds": seconds}], seconds)
+        return Run(fault, json.loads(report.read_text())["outcomes"], seconds)
+
+
+def expensive(run, options):
+    """The cases that the faults which do not concern them can do without: what they try takes long, or is hostile."""
+    if options.full:
+        return set()
+    usual = statistics.median(o["seconds"] for o in run.outcomes if o["seconds"] > 0)
+    return {"abuse.*"} | {o["id"] for o in run.outcomes if o["seconds"] > 4 * usual}
+
+
+def needless(skip, fault):
+    """What to skip for this fault: not what it must break."""
+    hostile = any(case.startswith("abuse.") for case in fault["breaks"])
+    return skip - set(fault["breaks"]) - ({"abuse.*"} if hostile else set())
+
+
+def main():
+    options = arguments()
+    listed = subprocess.run([str(options.bin / "faulty"), "--list"], stdout=subprocess.PIPE, check=True)
+    faults = [f for f in json.loads(listed.stdout) if any(fnmatch.fnmatch(f["name"], glob) for glob in options.faults)]
+    if not faults:
+        sys.exit("no such fault")
+
+    print(f"{'fault':32} {'expected':>8} {'caught':>6} {'exact':>6} {'seconds':>8}")
+    start = time.monotonic()
+    runs = []
+    skip = set() if options.full else {"abuse.*"}
+    for fault in [{"name": NO_FAULT, "breaks": []}] + faults:
+        timeout = options.timeout if runs else 10 * options.timeout
+        run = conformance(options, fault, needless(skip, fault), timeout)
+        if fault["name"] == NO_FAULT:
+            skip = expensive(run, options)
+        runs.append(run)
+        print(run.verdict(), *run.details(options.explain), sep="\n", flush=True)
+
+    spoiled = runs[1:]
+    caught = sum(not run.missed for run in spoiled)
+    exact = sum(not run.missed and not run.unexpected for run in spoiled)
+    print(f"{len(spoiled)} faults: {caught} caught, {exact} exactly, {len(spoiled) - caught} missed; without a fault "
+          f"{len(runs[0].unexpected)} cases failed; {time.monotonic() - start:.0f} s")
+    return 0 if exact == len(spoiled) and not runs[0].unexpected else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Faults of statuses, replies and their order. What is missing or late is about requests that are rare in the cases, since
+// a client waits for each in vain.
+#include "hooks.hpp"
+
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace faulty {
+namespace {
+
+constexpr const char* k_rare = "is_complete_request";
+
+Test rare_reply() { return of_type("is_complete_reply"); }
+Test rare_state(const char* state) { return all_of({is_state(state), about(k_rare)}); }
+Test cell_state(const char* state) { return all_of({is_state(state), about("execute_request")}); }
+
+void orphan(Message& message) { message.set(Part::parent, Json::object()); }
+
+Change state(const char* name) { return set(Part::content, "execution_state", name); }
+
+Change clear_output() {
+  return [](Message& message) { become(message, "clear_output", {{"wait", false}}); };
+}
+
+Change count_one_more() {
+  return [](Message& message) {
+    const Json content = message.json(Part::content);
+    if (content.contains("execution_count"))
+      message.set(Part::content, "execution_count", content.at("execution_count").get<int>() + 1);
+  };
+}
+
+/// To whom replies went: for one that goes to somebody else, too.
+HookMaker copy_to_another_client(Test test) {
+  return [test = std::move(test)]() -> Hook {
+    return [test, known = std::make_shared<std::set<Frames>>()](Message message, const Way& way) {
+      const bool reply = message.channel == Channel::shell && test(message);
+      if (reply) known->insert(message.identities);
+      way.on(message);
+      if (!reply) return;
+      message.renew();
+      for (const Frames& identities : std::set<Frames>(*known)) {
+        if (identities == message.identities) continue;
+        Message copy = message;
+        copy.identities = identities;
+        way.on(std::move(copy));
+      }
+    };
+  };
+}
+
+}  // namespace
+
+std::vector<Fault> order_faults() {
+  return {
+      {"orphan-output",
+       "Publishes something that a cell caused without a parent.",
+       {"order.parent.present"},
+       follow(of_type("execute_input"),
+              [](Message& message) {
+                clear_output()(message);
+                orphan(message);
+              })},
+      {"orphan-idle",
+       "Says idle once more, without a parent.",
+       {"order.status.parent"},
+       follow(cell_state("idle"), orphan)},
+      {"starting-twice",
+       "Says that it is starting after every cell.",
+       {"order.starting.once"},
+       follow(cell_state("idle"),
+              [](Message& message) {
+                state("starting")(message);
+                orphan(message);
+              })},
+      {"starting-with-parent",
+       "Is starting within a request.",
+       {"order.status.states"},
+       precede(cell_state("idle"), state("starting"))},
+      {"busy-missing", "Is never busy with is_complete_request.", {"order.busy.sent"}, drop(rare_state("busy"))},
+      {"busy-late",
+       "Is busy only after execute_input.",
+       {"order.busy.first"},
+       hold(cell_state("busy"), [](const Message& message) { return message.parent_type() == "execute_request"; })},
+      {"busy-twice", "Is busy twice with a cell.", {"order.busy.once"}, repeat(cell_state("busy"))},
+      {"idle-missing", "Is never idle after is_complete_request.", {"order.idle.sent"}, drop(rare_state("idle"))},
+      {"idle-twice", "Is idle twice after a cell.", {"order.idle.once"}, repeat(cell_state("idle"))},
+      {"idle-early",
+       "Publishes output of a cell after its idle.",
+       {"order.idle.last"},
+       follow(cell_state("idle"), clear_output())},
+      {"input-missing", "Does not announce cells.", {"order.input.sent"}, drop(of_type("execute_input"))},
+      {"input-late",
+       "Announces a cell after its first output.",
+       {"order.input.first"},
+       precede(of_type("execute_input"), clear_output())},
+      {"input-twice", "Announces each cell twice.", {"order.input.once"}, repeat(of_type("execute_input"))},
+      {"error-twice", "Publishes each error twice.", {"order.error.once"}, repeat(of_type("error"))},
+      {"result-counts-on",
+       "Gives a result the number of the next cell.",
+       {"order.count.result"},
+       alter(of_type("execute_result"), count_one_more())},
+      {"reply-counts-on",
+       "Gives a reply the number of the next cell.",
+       {"order.count.reply"},
+       alter(of_type("execute_reply"), count_one_more())},
+      {"reply-missing", "Never answers is_complete_request.", {"order.reply.sent"}, drop(rare_reply())},
+      {"reply-twice", "Answers each execute_request twice.", {"order.reply.once"}, repeat(of_type("execute_reply"))},
+      {"reply-type-wrong",
+       "Answers is_complete_request by is_complete_response.",
+       {"order.reply.type"},
+       alter(rare_reply(), set(Part::header, "msg_type", "is_complete_response"))},
+      {"reply-channel-wrong",
+       "Answers is_complete_request on control.",
+       {"order.reply.channel"},
+       alter(rare_reply(), [](Message& message) { message.channel = Channel::control; })},
+      {"reply-to-everybody",
+       "Sends replies to every client that it knows.",
+       {"order.reply.addressee"},
+       copy_to_another_client([](const Message& message) { return message.type().ends_with("_reply"); })},
+      {"reply-without-parent",
+       "Sends a reply without a parent beside the right one.",
+       {"order.reply.parent"},
+       follow(rare_reply(), orphan)},
+  };
+}
+
+}  // namespace faulty

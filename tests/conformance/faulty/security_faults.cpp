@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Faults of what must be refused: forged, unsigned and repeated messages.
+#include "hooks.hpp"
+
+#include <atomic>
+#include <functional>
+#include <string>
+
+namespace faulty {
+namespace {
+
+/// Signs a message that comes in anew when its signature fits this description.
+HookMaker accept(std::function<bool(const std::string& given, const std::string& right)> fits) {
+  return alter([](const Message&) { return true; },
+               [fits](Message& message) {
+                 Message right = message;
+                 right.sign();
+                 if (fits(message.signature, right.signature)) message.signature = right.signature;
+               });
+}
+
+/// As new, although its bytes came before.
+void look_new(Message& message) {
+  static std::atomic<int> count{0};
+  Message right = message;
+  right.sign();
+  if (right.signature == message.signature) message.set(Part::metadata, "accepted", ++count);
+}
+
+}  // namespace
+
+std::vector<Fault> security_faults() {
+  return {
+      {"signature-not-checked",
+       "Accepts any signature.",
+       {"abuse.signature.wrong"},
+       {},
+       accept([](const std::string&, const std::string&) { return true; })},
+      {"signature-optional",
+       "Accepts unsigned messages.",
+       {"abuse.signature.empty", "abuse.signature.shutdown"},
+       {},
+       accept([](const std::string& given, const std::string&) { return given.empty(); })},
+      {"signature-prefix",
+       "Compares as much of a signature as there is.",
+       {"abuse.signature.truncated"},
+       {},
+       accept(
+           [](const std::string& given, const std::string& right) { return !given.empty() && right.starts_with(given); })},
+      {"signature-extended",
+       "Accepts signatures with more behind them.",
+       {"abuse.signature.extended"},
+       {},
+       accept([](const std::string& given, const std::string& right) { return given.starts_with(right); })},
+      {"replay-accepted",
+       "Handles a message as often as it comes.",
+       {"abuse.signature.replay"},
+       {},
+       alter([](const Message& message) { return message.type() == "execute_request"; }, look_new)},
+  };
+}
+
+}  // namespace faulty

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: BSD-3-Clause
+// Faults of frames, signatures and headers. Each spoils few messages: a rule that is watched everywhere must catch one.
+#include "hooks.hpp"
+
+#include <utility>
+
+namespace faulty {
+namespace {
+
+Test input() { return of_type("execute_input"); }
+
+void name_two_topics(Message& message) { message.identities.emplace_back("second"); }
+
+/// Writes what is signed, and keeps the signature of what it was.
+void sign_before_writing(Message& message) {
+  const std::string old = message.signature;
+  message.erase(Part::metadata, "none");
+  message.signature = std::string(old.size(), '0');
+}
+
+void forget_microseconds_and_zone(Message& message) {
+  const std::string date = string_at(message.json(Part::header), "date");
+  message.set(Part::header, "date", date.substr(0, std::string("2026-01-01T00:00:00").size()));
+}
+
+}  // namespace
+
+std::vector<Fault> wire_faults() {
+  return {
+      {"frame-missing",
+       "Sends a message that ends after the metadata, beside a whole one.",
+       {"wire.frames.count"},
+       follow(input(), [](Message& message) { message.texts.pop_back(); })},
+      {"delimiter-missing",
+       "Sends a message without a delimiter, beside a whole one.",
+       {"wire.frames.count"},
+       follow(input(), [](Message& message) { message.texts.clear(); })},
+      {"null-metadata",
+       "Writes null instead of {} for empty metadata.",
+       {"wire.frames.json"},
+       alter(input(), [](Message& message) { message.set_text(Part::metadata, "null"); })},
+      {"empty-metadata-frame",
+       "Sends an empty frame instead of {}.",
+       {"wire.frames.json"},
+       alter(input(), [](Message& message) { message.set_text(Part::metadata, ""); })},
+      {"signature-wrong", "Signs some messages with another key.", {"wire.signature"}, alter(input(), sign_before_writing)},
+      {"signature-upper-case",
+       "Writes signatures in upper case.",
+       {"wire.signature"},
+       alter(input(),
+             [](Message& message) {
+               for (char& letter : message.signature) letter = static_cast<char>(std::toupper(letter));
+             })},
+      {"signature-missing",
+       "Leaves signatures of some messages empty.",
+       {"wire.signature"},
+       alter(input(), [](Message& message) { message.signature.clear(); })},
+      {"username-missing",
+       "Leaves the username out of headers.",
+       {"wire.header.fields"},
+       alter(input(), erase(Part::header, "username"))},
+      {"version-a-number",
+       "Writes the protocol's version as a number.",
+       {"wire.header.fields"},
+       alter(input(), set(Part::header, "version", 5.5))},
+      {"date-missing",
+       "Leaves the date out of headers.",
+       {"wire.header.date"},
+       alter(input(), erase(Part::header, "date"))},
+      {"date-without-zone",
+       "Writes dates without a time zone.",
+       {"wire.header.date"},
+       alter(input(), forget_microseconds_and_zone)},
+      {"parent-cut",
+       "Keeps only msg_id and msg_type of a parent's header.",
+       {"wire.parent.fields", "wire.parent.header"},
+       alter(input(),
+             [](Message& message) {
+               const Json parent = message.json(Part::parent);
+               message.set(Part::parent, {{"msg_id", parent.at("msg_id")}, {"msg_type", parent.at("msg_type")}});
+             })},
+      {"parent-username-changed",
+       "Puts its own username into parent headers.",
+       {"wire.parent.header"},
+       alter(input(),
+             [](Message& message) {
+               Json parent = message.json(Part::parent);
+               parent["username"] = "kernel";
+               message.set(Part::parent, parent);
+             })},
+      {"msg-id-constant",
+       "Uses the same msg_id for every execute_input.",
+       {"wire.msg-id.unique"},
+       alter(all_of({is_state("busy"), about("execute_request")}), set(Part::header, "msg_id", "busy"))},
+      {"session-per-channel",
+       "Has another session on iopub than elsewhere.",
+       {"wire.session.single"},
+       alter(input(), set(Part::header, "session", "iopub"))},
+      {"topic-twice",
+       "Puts two frames before the delimiter on iopub.",
+       {"wire.iopub.topic"},
+       alter(input(), name_two_topics)},
+  };
+}
+
+}  // namespace faulty
