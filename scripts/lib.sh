@@ -112,6 +112,9 @@ configure() {
   (cd "$root" && cmake --preset "$1" "${launcher[@]}" "${@:2}")
 }
 
+# Explicit, because a tree that scripts/run configured has them off.
+developer_options=(-DADRASTEA_DEVELOPER_MODE=ON -DADRASTEA_BUILD_TESTING=ON)
+
 # compile PRESET
 compile() { (cd "$root" && cmake --build --preset "$1"); }
 

@@ -97,8 +97,8 @@ ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel
       break;
     case Channel::iopub:
       socket.set(ZMQ_XPUB_MANUAL, 1);
-      // With a domain ZeroMQ refuses peers older than ZMTP 3. Those are subscribed to everything as soon as they connect, and
-      // with manual subscriptions libzmq 4.3.4 keeps filters of such a peer after it has gone, under which the next
+      // With a domain ZeroMQ refuses peers older than ZMTP 3. Those are subscribed to everything as soon as they connect,
+      // and with manual subscriptions libzmq 4.3.4 keeps filters of such a peer after it has gone, under which the next
       // subscriber gets messages twice. Nobody handles ZAP here, so for all others a domain means nothing.
       socket.set(ZMQ_ZAP_DOMAIN, std::string_view("adrastea"));
       socket.set(ZMQ_XPUB_NODROP, 1);

@@ -16,12 +16,12 @@ std::string plain_text(const Message& message) {
 
 std::int64_t count_of(const Exchange& cell) {
   const auto inputs = Trial::of_type(cell, "execute_input");
-  const auto announced = inputs.empty() ? std::nullopt : testing::integer_of(inputs.front().content, "execution_count");
   const auto replied = testing::integer_of(Trial::reply(cell).content, "execution_count");
-  if (!announced && !replied) Trial::not_applicable("the cell has no execution_count");
-  if (announced && replied && *announced != *replied)
-    Trial::not_applicable("the cell has two execution_counts: see order.count.reply");
-  return announced ? *announced : *replied;
+  const auto announced = inputs.empty() ? replied : testing::integer_of(inputs.front().content, "execution_count");
+  const auto count = announced ? announced : replied;
+  if (!count) Trial::not_applicable("the cell has no execution_count");
+  if (replied && replied != count) Trial::not_applicable("the cell has two execution_counts: see order.count.reply");
+  return *count;
 }
 
 std::optional<Place> place_in_streams(const Exchange& cell, std::string_view text) {
