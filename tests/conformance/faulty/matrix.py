@@ -3,7 +3,8 @@
 """Runs jupyter-conformance against the kernel `faulty` without a fault and with each of its faults.
 
 A fault is caught when every case that it must break has failed, and caught exactly when no other has: a case that fails
-for another's reason tells a kernel's author nothing. Ends with status 0 when all are caught exactly.
+for another's reason tells a kernel's author nothing. Ends with status 0 when all are caught exactly but those that
+unsettled.txt names, and nothing fails without a fault.
 """
 
 import argparse
@@ -17,6 +18,22 @@ import tempfile
 import time
 
 NO_FAULT = "(none)"
+
+# Standing rules are broken in any case; with --groups these show them.
+WITNESSES = {
+    "schema.clear_output": "output", "schema.comm_": "comm", "schema.complete_reply": "completion", "schema.display_data": "output",
+    "schema.error": "errors", "schema.history_reply": "history", "schema.input_request": "stdin", "schema.inspect_reply": "inspect",
+    "schema.interrupt_reply": "interrupt", "schema.iopub_welcome": "welcome", "schema.is_complete_reply": "is_complete",
+    "schema.kernel_info_reply": "info", "schema.shutdown_reply": "shutdown", "schema.update_display_data": "output",
+    "schema.connect_reply": "control", "schema.usage_reply": "control", "schema.comm_info_reply": "comm",
+    "schema.": "execute", "wire.": "execute", "order.starting": "start", "order.error": "errors", "order.": "execute",
+}
+
+
+def groups_of(case):
+    """The globs of the cases that show whether this one's rule is kept."""
+    witness = next((group for rule, group in WITNESSES.items() if case.startswith(rule)), case.split(".")[0])
+    return f"{witness}.*"
 
 
 def arguments():
@@ -40,6 +57,10 @@ class Run:
         self.seconds = seconds
         self.broken = {o["id"] for o in outcomes if o["verdict"] in ("FAIL", "warning", "ERROR")}
         self.expected = set(fault["breaks"])
+
+    @property
+    def exact(self):
+        return not self.missed and not self.unexpected
 
     @property
     def missed(self):
@@ -73,7 +94,7 @@ def conformance(options, fault, skip, timeout):
                    "--timeout", str(timeout), "--jobs", str(options.jobs), "--quiet", "--format", "json",
                    "--output", str(report)]
         if options.groups and fault["breaks"]:
-            command += ["--only", ",".join(case.split(".")[0] + ".*" for case in fault["breaks"])]
+            command += ["--only", ",".join(sorted({groups_of(case) for case in fault["breaks"]} | set(fault["breaks"])))]
         if skip:
             command += ["--skip", ",".join(skip)]
         command += ["--argv", str(options.bin / "faulty")]
@@ -104,6 +125,12 @@ def needless(skip, fault):
     return skip - set(fault["breaks"]) - ({"abuse.*"} if hostile else set())
 
 
+def unsettled():
+    """The names of the faults of which it is known that the matrix does not show them exactly yet."""
+    lines = pathlib.Path(__file__).with_name("unsettled.txt").read_text().splitlines()
+    return {line for line in lines if not line.startswith("#")}
+
+
 def main():
     options = arguments()
     listed = subprocess.run([str(options.bin / "faulty"), "--list"], stdout=subprocess.PIPE, check=True)
@@ -125,10 +152,13 @@ def main():
 
     spoiled = runs[1:]
     caught = sum(not run.missed for run in spoiled)
-    exact = sum(not run.missed and not run.unexpected for run in spoiled)
+    exact = sum(run.exact for run in spoiled)
+    surprises = [run.fault["name"] for run in spoiled if not run.exact and run.fault["name"] not in unsettled()]
     print(f"{len(spoiled)} faults: {caught} caught, {exact} exactly, {len(spoiled) - caught} missed; without a fault "
           f"{len(runs[0].unexpected)} cases failed; {time.monotonic() - start:.0f} s")
-    return 0 if exact == len(spoiled) and not runs[0].unexpected else 1
+    if surprises:
+        print("not exactly, and not in unsettled.txt:", *surprises)
+    return 1 if surprises or runs[0].unexpected else 0
 
 
 if __name__ == "__main__":
