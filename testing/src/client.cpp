@@ -123,6 +123,7 @@ class KernelClient::Impl {
   std::optional<Message> first_published_;
   std::vector<Message> starting_;
   std::map<std::string, std::size_t> received_types_;
+  std::uint64_t arrivals_ = 0;
   bool finished_ = false;
 
   std::map<Channel, std::deque<Message>> direct_;         ///< shell, control, stdin
@@ -143,7 +144,6 @@ class KernelClient::Impl {
   std::map<Channel, zmq::socket_t> sockets_;
   std::deque<std::string> transcript_;
   std::uint64_t count_ = 0;
-  std::uint64_t arrivals_ = 0;
   std::optional<Deadline> after_the_end_;
   /// Requests of the client's own, about which nothing is judged: what has come of them.
   struct Probe {
@@ -455,10 +455,13 @@ Frames KernelClient::Impl::ping(const Frames& frames, Deadline deadline, Heartbe
 
 bool KernelClient::Impl::wait_until(const std::function<bool()>& holds, Deadline deadline) {
   drain();
-  while (!holds()) {
+  while (true) {
+    // What is asked may read messages, which nobody shall wait for then.
+    const std::uint64_t before = arrivals_;
+    if (holds()) return true;
+    if (arrivals_ != before) continue;
     if (deadline.passed() || wait(deadline.left()) != Came::message) return holds();
   }
-  return true;
 }
 
 void KernelClient::Impl::check_leftovers() const {
@@ -694,6 +697,8 @@ void KernelClient::forget_unasserted() {
 }
 
 std::vector<Message> KernelClient::take_foreign() { return std::exchange(impl_->foreign_, {}); }
+
+std::uint64_t KernelClient::arrived() const { return impl_->arrivals_; }
 
 void KernelClient::drain() { impl_->drain(); }
 

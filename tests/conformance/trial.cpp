@@ -131,14 +131,18 @@ std::optional<Message> Trial::input_request(const std::string& id) {
 
 bool Trial::wait_until(const std::function<bool()>& holds, std::optional<std::chrono::milliseconds> time) {
   const Deadline deadline = time ? Deadline::exactly(*time) : Deadline(patience_.timeout);
-  while (!holds()) {
-    const bool over = deadline.passed() || (kernel_ && !kernel_->running());
-    client().drain();
-    if (over) return holds();
+  while (true) {
+    // Asking may read messages, which nobody shall wait for then.
+    const std::uint64_t arrived = client().arrived();
+    if (holds()) return true;
+    if (client().arrived() != arrived) continue;
+    if (deadline.passed() || (kernel_ && !kernel_->running())) {
+      client().drain();
+      return holds();
+    }
     // Each client can wait for its own messages only.
     client().wait(clients_.size() == 1 ? deadline.left() : std::min(deadline.left(), std::chrono::milliseconds(5)));
   }
-  return true;
 }
 
 std::vector<Message> Trial::of_type(const Exchange& exchange, std::string_view type) {

@@ -202,7 +202,12 @@ void ignores_stale_reply(Trial& trial) {
   const std::string stale = trial.word();
   const std::string value = trial.word();
   const std::string code = input_of(trial, trial.word());
+  // A first question, so that the client's stdin is connected: else the early reply could still be on its way.
+  const std::string first = trial.client().execute(code, k_asking);
+  if (const auto request = trial.input_request(first)) answer(trial, *request, trial.word());
+  trial.observe_request(first);
   trial.client().input_reply(stale);
+  trial.client().fence(Channel::shell);
   trial.client().fence(Channel::shell);
   const std::string id = trial.client().execute(code, k_asking);
   const auto request = trial.input_request(id);
@@ -358,8 +363,8 @@ std::vector<Case> reply_cases() {
        "An input_reply without parent_header, as jupyter_client sends it, is accepted.",
        "executes the sample input and answers without parent_header", "the value printed", gets_value_without_parent},
       {"stdin.stale-reply.ignored", k_section, Level::should, "A reply that came before the question does not answer it.",
-       "sends an input_reply, and then executes the sample input", "an input_request; the early value is not printed",
-       ignores_stale_reply},
+       "executes the sample input and answers, sends an input_reply, and executes it again",
+       "an input_request; the early value is not printed", ignores_stale_reply},
       {"stdin.second-reply.ignored", k_section, Level::should, "A second reply does not answer the next question.",
        "answers one cell's question twice, and then executes the next", "an input_request; the old value is not printed",
        ignores_second_reply},

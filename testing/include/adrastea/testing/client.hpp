@@ -151,6 +151,8 @@ class KernelClient {
   void forget_unasserted();
   /// Messages on iopub whose parent was another client's, in order, since the last call.
   std::vector<Message> take_foreign();
+  /// How many messages were read so far. Whatever looks at messages may read some: who waits for a condition compares.
+  [[nodiscard]] std::uint64_t arrived() const;
   /// Reads what has arrived, without waiting.
   void drain();
   /// Whether a message waits to be taken on shell, control or stdin.
