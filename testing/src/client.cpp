@@ -138,7 +138,7 @@ class KernelClient::Impl {
   void await_welcome();
   std::string send_probe(Channel channel);
   bool take_probe(const Message& message);
-  void note(std::string line);
+  void note(const std::string& line);
 
   zmq::context_t context_;
   std::map<Channel, zmq::socket_t> sockets_;
@@ -187,7 +187,7 @@ void KernelClient::Impl::await_welcome() {
   while (!welcome_) wait_for_more(deadline, "iopub_welcome");
 }
 
-void KernelClient::Impl::note(std::string line) {
+void KernelClient::Impl::note(const std::string& line) {
   constexpr std::size_t most = 400;
   const std::chrono::duration<double, std::milli> time = std::chrono::steady_clock::now() - start_;
   std::array<char, 32> stamp{};

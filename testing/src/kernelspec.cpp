@@ -80,7 +80,7 @@ std::vector<std::string> KernelSpec::environment() const {
       text.replace(at, end - at + 1, filled);
       at += filled.size();
     }
-    lines.push_back(key + "=" + text);
+    lines.push_back(text.insert(0, key + "="));
   }
   return lines;
 }
@@ -121,6 +121,7 @@ std::vector<KernelSpec> find_kernelspecs() {
     }
   }
   std::vector<KernelSpec> specs;
+  specs.reserve(found.size());
   for (auto& [name, spec] : found) specs.push_back(std::move(spec));
   return specs;
 }

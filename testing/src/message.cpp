@@ -41,7 +41,7 @@ const char* to_string(Channel channel) noexcept {
   return names.at(static_cast<std::size_t>(channel));
 }
 
-Codec::Codec(std::string scheme, std::string key) : key_(std::move(key)) {
+Codec::Codec(const std::string& scheme, std::string key) : key_(std::move(key)) {
   if (!scheme.starts_with("hmac-")) throw Failure("unknown signature scheme: " + scheme);
   digest_ = scheme.substr(5);
   if (EVP_get_digestbyname(digest_.c_str()) == nullptr) throw Failure("OpenSSL has no digest " + digest_);

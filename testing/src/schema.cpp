@@ -49,7 +49,8 @@ void check_members(const Json& schema, const Json& value, const std::string& pat
   const Json& properties = schema.contains("properties") ? schema.at("properties") : none;
   const Json& patterns = schema.contains("patternProperties") ? schema.at("patternProperties") : none;
   for (const auto& [name, member] : value.items()) {
-    const std::string where = path + "/" + name;
+    std::string where = path;
+    where.append("/").append(name);
     bool named = properties.contains(name);
     if (named) check(properties.at(name), member, where, found);
     for (const auto& [pattern, member_schema] : patterns.items()) {

@@ -15,8 +15,6 @@
 #include <cstdlib>
 #include <cstring>
 
-extern char** environ;
-
 namespace adrastea::testing {
 namespace {
 
@@ -46,7 +44,7 @@ std::string find_program(const std::string& name) {
   while (!rest.empty()) {
     const std::string_view folder = rest.substr(0, rest.find(':'));
     rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
-    const std::string candidate = std::string(folder) + "/" + name;
+    std::string candidate = std::string(folder) + "/" + name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
   return name;

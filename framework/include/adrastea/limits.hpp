@@ -53,7 +53,8 @@ struct Limits {
 
   // --- life ---
 
-  /// A launcher that wrote a registration file (JEP 66) has so long to acknowledge the kernel's ports; then the start fails.
+  /// A launcher that wrote a registration file (JEP 66) has so long to acknowledge the kernel's ports; then the start
+  /// fails.
   std::chrono::milliseconds handshake{5000};
   /// An input_request waits so long for a client that has not connected its stdin channel yet.
   std::chrono::milliseconds stdin_connect{3000};

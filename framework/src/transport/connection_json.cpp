@@ -74,7 +74,7 @@ std::string read_curve_key(const json& object, const char* key, const std::strin
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
   const auto found = object.find(key);
   if (found == object.end() || found->is_null()) return {};
-  const std::string text = read_text(object, key, "", where);
+  std::string text = read_text(object, key, "", where);
   const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
   if (!text.empty() && !z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145)");
   return text;

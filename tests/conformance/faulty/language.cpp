@@ -281,7 +281,7 @@ void Language::do_big(std::string_view text) { out_->write_stdout(std::string(st
 void Language::do_thread(std::string_view text) {
   const double seconds = std::stod(std::string(take_word(text)));
   threads_.emplace_back([out = *out_, seconds, line = std::string(text) + "\n"]() mutable {
-    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
+    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));  // polled: nothing, the sample asks for this pause
     if (!is_chosen("thread-lost")) out.write_stdout(line);
   });
 }

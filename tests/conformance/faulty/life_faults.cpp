@@ -20,7 +20,7 @@ struct Running {
       return [running](Message message, const Way& way) {
         if (message.type() == "execute_request") *running = true;
         while (message.channel == Channel::control && message.type() == "kernel_info_request" && *running) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));  // polled: this is the fault, it may be slow
         }
         way.on(std::move(message));
       };

@@ -52,7 +52,7 @@ struct Message {
 class Codec {
  public:
   /// `scheme` is hmac- and a digest that OpenSSL knows; an empty key signs nothing and accepts everything.
-  Codec(std::string scheme, std::string key);
+  Codec(const std::string& scheme, std::string key);
   [[nodiscard]] std::string sign(const std::array<std::string_view, 4>& signed_frames) const;
   /// Delimiter, signature, the four frames, buffers.
   [[nodiscard]] Frames encode(const std::array<std::string_view, 4>& signed_frames, const Frames& buffers = {}) const;
