@@ -34,7 +34,7 @@ class MemoryPublisher : public transport::Publisher {
   std::size_t connect(const std::string& topic, std::size_t capacity = 1'000'000) {
     const std::lock_guard lock(mutex_);
     subscribers_.push_back({topic, {}, capacity, {}, {}, true});
-    events_.push_back({Event::Kind::subscribed, topic});
+    events_.push_back({Event::Kind::subscribed, topic, static_cast<int>(subscribers_.size() - 1)});
     named_.push_back(subscribers_.size() - 1);
     arrived_.signal();
     return subscribers_.size() - 1;
@@ -43,19 +43,19 @@ class MemoryPublisher : public transport::Publisher {
     const std::lock_guard lock(mutex_);
     subscribers_[subscriber].connected = false;
     subscribers_[subscriber].filters.clear();
-    events_.push_back({Event::Kind::unsubscribed, subscribers_[subscriber].topic});
+    events_.push_back({Event::Kind::unsubscribed, subscribers_[subscriber].topic, -1});
     named_.push_back(k_nobody);
     arrived_.signal();
   }
   /// Together: `count` clients connect while a peer sends garbage upstream, which arrives before their subscriptions.
   std::vector<std::size_t> connect_behind_garbage(std::size_t count) {
     const std::lock_guard lock(mutex_);
-    events_.push_back({Event::Kind::garbage, ""});
+    events_.push_back({Event::Kind::garbage, "", -1});
     std::vector<std::size_t> connected;
     for (std::size_t i = 0; i < count; ++i) {
       subscribers_.push_back({"", {}, 1'000'000, {}, {}, true});
       connected.push_back(subscribers_.size() - 1);
-      events_.push_back({Event::Kind::subscribed, ""});
+      events_.push_back({Event::Kind::subscribed, "", static_cast<int>(connected.back())});
       named_.push_back(connected.back());
     }
     arrived_.signal();
@@ -75,6 +75,12 @@ class MemoryPublisher : public transport::Publisher {
     std::vector<Received> all = subscribers_[subscriber].read;
     all.insert(all.end(), subscribers_[subscriber].queue.begin(), subscribers_[subscriber].queue.end());
     return all;
+  }
+
+  /// Filters that were set for subscribers that had gone.
+  [[nodiscard]] std::size_t filters_of_the_gone() const {
+    const std::lock_guard lock(mutex_);
+    return filters_of_the_gone_;
   }
 
   // ---- the relay's side ----
@@ -97,9 +103,16 @@ class MemoryPublisher : public transport::Publisher {
     events_.pop_front();
     return event;
   }
+  [[nodiscard]] bool connected(int connection) const override {
+    const std::lock_guard lock(mutex_);
+    return subscribers_.at(static_cast<std::size_t>(connection)).connected;
+  }
   void set_filter(std::string_view prefix) override {
     const std::lock_guard lock(mutex_);
-    if (last_ != k_nobody) subscribers_[last_].filters.insert(std::string(prefix));
+    if (last_ == k_nobody) return;
+    subscribers_[last_].filters.insert(std::string(prefix));
+    // Where ZeroMQ keeps a pointer to nothing.
+    if (!subscribers_[last_].connected) ++filters_of_the_gone_;
   }
   void remove_filter(std::string_view prefix) override {
     const std::lock_guard lock(mutex_);
@@ -132,6 +145,7 @@ class MemoryPublisher : public transport::Publisher {
   std::deque<Event> events_;
   std::deque<std::size_t> named_;
   std::size_t last_ = k_nobody;
+  std::size_t filters_of_the_gone_ = 0;
   server::Wakeup arrived_;
 };
 

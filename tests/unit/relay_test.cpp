@@ -377,6 +377,16 @@ TEST_F(RelayTest, ManyClientsComeAndGoAndTheLastStillHears) {
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }
 
+TEST_F(RelayTest, AClientThatHasGoneBeforeItWasNoticedGetsNoFilter) {
+  for (int i = 0; i < 3; ++i) socket_.disconnect(socket_.connect(""));
+  socket_.disconnect(socket_.connect("topic"));
+  start();
+  const auto alive = connected();
+  iopub_->status(request("r"), Iopub::State::idle);
+  EXPECT_EQ(socket_.filters_of_the_gone(), 0U);
+  EXPECT_THAT(socket_.received(alive), SizeIs(2)) << "a welcome and a status";
+}
+
 TEST_F(RelayTest, AClientThatComesLaterIsNotHeldUpByOneThatStopped) {
   Iopub& iopub = start(impatient());
   connected("", 1);

@@ -33,15 +33,15 @@ void Subscribers::handle_events() {
     // Before anything is sent, and to whoever it is: see the class.
     if (garbage_seen_) socket_.set_filter(common_.prefix);
     if (event->kind == Kind::subscribed)
-      subscribe(event->topic);
+      subscribe(event->topic, event->connection);
     else if (event->kind == Kind::unsubscribed)
       unsubscribe(event->topic);
   }
 }
 
-void Subscribers::subscribe(const std::string& topic) {
+void Subscribers::subscribe(const std::string& topic, int connection) {
   if (!topic.empty()) {
-    subscribe_to_topic(topic);
+    subscribe_to_topic(topic, connection);
     return;
   }
   ++live_;
@@ -51,6 +51,8 @@ void Subscribers::subscribe(const std::string& topic) {
                Clock::now());
     return;
   }
+  // It came and went before anybody looked: see Publisher::set_filter.
+  if (has_gone(connection)) return;
   Group& group = choose_group();
   group.used = true;
   const std::string welcome_topic = "@welcome." + std::to_string(++welcomes_) + ".";
@@ -68,10 +70,10 @@ Subscribers::Group& Subscribers::choose_group() {
   return chosen;
 }
 
-void Subscribers::subscribe_to_topic(const std::string& topic) {
+void Subscribers::subscribe_to_topic(const std::string& topic, int connection) {
   ++live_named_;
   // Whose event this is, is no longer known; a filter for a topic would give another client messages twice.
-  if (garbage_seen_) return;
+  if (garbage_seen_ || has_gone(connection)) return;
   named_.used = true;
   socket_.set_filter(topic);
   // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.

@@ -90,8 +90,9 @@ class Subscribers {
 
   void reset();
   [[nodiscard]] Group& choose_group();
-  void subscribe(const std::string& topic);
-  void subscribe_to_topic(const std::string& topic);
+  void subscribe(const std::string& topic, int connection);
+  void subscribe_to_topic(const std::string& topic, int connection);
+  [[nodiscard]] bool has_gone(int connection) const { return connection >= 0 && !socket_.connected(connection); }
   void unsubscribe(const std::string& topic);
   void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
   void enqueue(Group& group, const Delivery& delivery, Clock::time_point now);

@@ -49,11 +49,16 @@ class Publisher : public Pollable {
     };
     Kind kind;
     std::string topic;
+    int connection = -1;  ///< whose subscription it is, until that one has gone; -1: not known
   };
   /// The next event, or nothing when none waits.
   virtual std::optional<Event> next_event() = 0;
 
-  /// Sets or removes a filter for the subscriber whose event was taken last. Garbage counts as the event of whoever
+  /// Whether a connection is still there. Its number may be that of a later one by now.
+  [[nodiscard]] virtual bool connected(int connection) const = 0;
+
+  /// Sets or removes a filter for the subscriber whose event was taken last. It must be connected() still: libzmq 4.3.4
+  /// keeps the filter of one that has gone, as a pointer to what was its connection. Garbage counts as the event of whoever
   /// subscribed next after it, because ZeroMQ counts frames there, not events; once there was some, an event may belong to
   /// another.
   virtual void set_filter(std::string_view topic_prefix) = 0;

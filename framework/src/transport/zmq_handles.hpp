@@ -50,6 +50,8 @@ class ZmqPart {
   [[nodiscard]] std::string_view bytes() noexcept {
     return {static_cast<const char*>(zmq_msg_data(&message_)), zmq_msg_size(&message_)};
   }
+  /// The descriptor of the connection that it came by; -1 when ZeroMQ does not know. The connection may have ended since.
+  [[nodiscard]] int source() noexcept { return zmq_msg_get(&message_, ZMQ_SRCFD); }
   [[nodiscard]] bool more() const noexcept { return zmq_msg_more(&message_) != 0; }
   [[nodiscard]] zmq_msg_t* get() noexcept { return &message_; }
 

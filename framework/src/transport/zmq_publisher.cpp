@@ -3,6 +3,8 @@
 
 #include "support/log.hpp"
 
+#include <fcntl.h>
+
 #include <cerrno>
 #include <new>
 #include <string>
@@ -20,11 +22,13 @@ std::optional<Publisher::Event> ZmqPublisher::next_event() {
   const std::string_view bytes = part.bytes();
   if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) {
     support::log::warning("iopub: a peer sent a message that is no subscription; it was ignored");
-    return Event{.kind = Event::Kind::garbage, .topic = {}};
+    return Event{.kind = Event::Kind::garbage, .topic = {}, .connection = -1};
   }
   const auto kind = bytes.front() == '\1' ? Event::Kind::subscribed : Event::Kind::unsubscribed;
-  return Event{.kind = kind, .topic = std::string(bytes.substr(1))};
+  return Event{.kind = kind, .topic = std::string(bytes.substr(1)), .connection = part.source()};
 }
+
+bool ZmqPublisher::connected(int connection) const { return ::fcntl(connection, F_GETFD) != -1; }
 
 bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {
   // With XPUB_NODROP the first frame decides for the whole message: it is refused while any subscriber that the topic

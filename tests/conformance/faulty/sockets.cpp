@@ -124,6 +124,7 @@ class FaultyPublisher final : public Publisher {
   [[nodiscard]] int fd() const override { return real_.fd(); }
   [[nodiscard]] bool readable() override { return real_.readable(); }
   std::optional<Event> next_event() override { return real_.next_event(); }
+  [[nodiscard]] bool connected(int connection) const override { return real_.connected(connection); }
   void set_filter(std::string_view topic_prefix) override { real_.set_filter(topic_prefix); }
   void remove_filter(std::string_view topic_prefix) override { real_.remove_filter(topic_prefix); }
 
