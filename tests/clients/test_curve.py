@@ -3,11 +3,11 @@
 
 import json
 import subprocess
-import time
 import uuid
 
 import pytest
 import zmq
+from jupyter_client.session import Session
 from support import BUILD, PORTS, WAIT_S, connect, end, make_manager, run
 
 PROGRAM = BUILD / "bin" / "adrastea-lua"
@@ -88,20 +88,24 @@ def test_bad_keys_end_the_kernel(tmp_path):
     assert "does not belong" in refused(tmp_path, **{**keys, "curve_publickey": keypair()["curve_publickey"]})
 
 
-def wait_for_ports(file, process):
-    deadline = time.monotonic() + WAIT_S
-    while time.monotonic() < deadline and process.poll() is None:
-        info = json.loads(file.read_text())
-        if all(info[name] for name in PORTS):
-            return info
-        time.sleep(0.005)  # polled: Python has no file notification of its own
-    raise AssertionError(f"no ports: {process.communicate()[1]}")
+def started(tmp_path, **keys):
+    """A kernel that chose its ports but one, and the file that it has rewritten: it answers there only after that."""
+    file, process = start(tmp_path, "ipc", control_port=4, **keys)
+    asked = json.loads(file.read_text())
+    with zmq.Context() as context, context.socket(zmq.DEALER) as control:
+        control.linger = 0
+        control.curve_serverkey = keys["curve_publickey"].encode()
+        control.curve_publickey, control.curve_secretkey = zmq.curve_keypair()
+        control.connect(f"ipc://{asked['ip']}-{asked['control_port']}")
+        session = Session(key=asked["key"].encode())
+        session.send(control, "kernel_info_request")
+        assert control.poll(WAIT_S * 1000), "the kernel does not answer"
+    return json.loads(file.read_text()), process
 
 
 def test_a_client_in_plain_text_gets_nothing(tmp_path):
-    file, process = start(tmp_path, **keypair())
+    info, process = started(tmp_path, **keypair())
     try:
-        info = wait_for_ports(file, process)
         context = zmq.Context()
         kinds = {"shell_port": zmq.DEALER, "control_port": zmq.DEALER, "stdin_port": zmq.DEALER, "hb_port": zmq.REQ, "iopub_port": zmq.SUB}
         for name, kind in kinds.items():
@@ -111,7 +115,7 @@ def test_a_client_in_plain_text_gets_nothing(tmp_path):
                                                 | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_DISCONNECTED | zmq.EVENT_HANDSHAKE_SUCCEEDED)
             if kind == zmq.SUB:
                 socket.subscribe(b"")
-            socket.connect(f"tcp://127.0.0.1:{info[name]}")
+            socket.connect(f"ipc://{info['ip']}-{info[name]}")
             assert monitor.poll(WAIT_S * 1000), f"nothing happened on {name}"
             event = int.from_bytes(monitor.recv_multipart()[0][:2], "little")
             assert event != zmq.EVENT_HANDSHAKE_SUCCEEDED, f"{name} talks to anybody"
@@ -125,9 +129,9 @@ def test_a_client_in_plain_text_gets_nothing(tmp_path):
 
 def test_the_rewritten_file_keeps_the_keys(tmp_path):
     keys = keypair()
-    file, process = start(tmp_path, **keys)
+    info, process = started(tmp_path, **keys)
     try:
-        info = wait_for_ports(file, process)
+        assert all(info[name] for name in PORTS)
         assert {name: info[name] for name in keys} == keys
     finally:
         process.terminate()

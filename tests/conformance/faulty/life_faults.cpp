@@ -3,9 +3,7 @@
 #include "hooks.hpp"
 
 #include <atomic>
-#include <chrono>
 #include <memory>
-#include <thread>
 
 namespace faulty {
 namespace {
@@ -19,9 +17,7 @@ struct Running {
     return [running = cell]() -> Hook {
       return [running](Message message, const Way& way) {
         if (message.type() == "execute_request") *running = true;
-        while (message.channel == Channel::control && message.type() == "kernel_info_request" && *running) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(1));  // polled: this is the fault, it may be slow
-        }
+        if (message.channel == Channel::control && message.type() == "kernel_info_request") running->wait(true);
         way.on(std::move(message));
       };
     };
@@ -29,7 +25,10 @@ struct Running {
   [[nodiscard]] HookMaker out() const {
     return [running = cell]() -> Hook {
       return [running](Message message, const Way& way) {
-        if (message.type() == "execute_reply") *running = false;
+        if (message.type() == "execute_reply") {
+          *running = false;
+          running->notify_all();
+        }
         way.on(std::move(message));
       };
     };
