@@ -12,10 +12,14 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <iterator>
+#include <mutex>
+#include <stop_token>
+#include <thread>
 #include <utility>
 
 namespace faulty {
@@ -67,10 +71,6 @@ void write_fully(int fd, std::string_view bytes) {
 }
 
 }  // namespace
-
-Language::~Language() {
-  for (auto& thread : threads_) thread.join();
-}
 
 LanguageInfo Language::language() const {
   return {.name = "faulty", .version = "1.0", .mimetype = "text/x-faulty", .file_extension = ".faulty"};
@@ -280,9 +280,12 @@ void Language::do_big(std::string_view text) { out_->write_stdout(std::string(st
 
 void Language::do_thread(std::string_view text) {
   const double seconds = std::stod(std::string(take_word(text)));
-  threads_.emplace_back([out = *out_, seconds, line = std::string(text) + "\n"]() mutable {
-    std::this_thread::sleep_for(std::chrono::duration<double>(seconds));  // polled: nothing, the sample asks for this pause
-    if (!is_chosen("thread-lost")) out.write_stdout(line);
+  threads_.emplace_back([out = *out_, seconds, line = std::string(text) + "\n"](const std::stop_token& ending) mutable {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    const auto never = [] { return false; };
+    std::condition_variable_any().wait_for(lock, ending, std::chrono::duration<double>(seconds), never);
+    if (!ending.stop_requested() && !is_chosen("thread-lost")) out.write_stdout(line);
   });
 }
 

@@ -15,7 +15,6 @@ namespace faulty {
 /// A language that can do all that samples.json asks for, one command a line, and some of it wrongly when it is told to.
 class Language final : public adrastea::Interpreter {
  public:
-  ~Language() override;
   [[nodiscard]] adrastea::LanguageInfo language() const override;
   void start() override;
   void shutdown(bool restart) override;
@@ -76,7 +75,7 @@ class Language final : public adrastea::Interpreter {
   adrastea::ExecuteResult outcome_;
   std::map<std::string, std::string, std::less<>> variables_;
   std::shared_ptr<adrastea::Comm> comm_;
-  std::vector<std::thread> threads_;
+  std::vector<std::jthread> threads_;  // the last, so that they end before what they use
 };
 
 }  // namespace faulty

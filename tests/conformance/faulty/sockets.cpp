@@ -7,8 +7,6 @@
 #include "hooks.hpp"
 #include "support/unique_fd.hpp"
 
-#include <adrastea/errors.hpp>
-
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -222,25 +220,11 @@ std::unique_ptr<Bound> real_bind_all(ConnectionInfo& info, const Limits& limits)
 std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits) asm(
     "__wrap__ZN8adrastea9transport8bind_allERNS0_14ConnectionInfoERKNS_6LimitsE");
 
-namespace {
-
-std::unique_ptr<Bound> bind_with_any_ports(ConnectionInfo& info, const Limits& limits) {
-  try {
-    return real_bind_all(info, limits);
-  } catch (const adrastea::StartupError&) {
-    if (!is_chosen("taken-port-replaced")) throw;
-    info.ports.fill(0);
-    return real_bind_all(info, limits);
-  }
-}
-
-}  // namespace
-
 std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits) {
   if (chosen() == nullptr) return real_bind_all(info, limits);
   use_key(info);
   auto heartbeat = FaultyHeartbeat::make(info);
-  auto bound = bind_with_any_ports(info, limits);
+  auto bound = real_bind_all(info, limits);
   if (heartbeat) info.port(Channel::heartbeat) = heartbeat->port();
   return std::make_unique<FaultyBound>(std::move(bound), *chosen(), std::move(heartbeat));
 }
