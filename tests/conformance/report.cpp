@@ -32,26 +32,6 @@ std::string indented(const std::string& text, const std::string& margin) {
   return made;
 }
 
-std::string escape_xml(const std::string& text) {
-  std::string made;
-  for (const char letter : text) {
-    if (letter == '&') {
-      made += "&amp;";
-    } else if (letter == '<') {
-      made += "&lt;";
-    } else if (letter == '>') {
-      made += "&gt;";
-    } else if (letter == '"') {
-      made += "&quot;";
-    } else if (static_cast<unsigned char>(letter) >= 0x20 || letter == '\n' || letter == '\t') {
-      made += letter;
-    } else {
-      made += "\xef\xbf\xbd";  // XML has no way to write the others
-    }
-  }
-  return made;
-}
-
 std::string joined(const std::vector<std::string>& lines) {
   std::string text;
   for (const auto& line : lines) text += (text.empty() ? "" : "\n") + line;
@@ -93,13 +73,13 @@ Json to_json(const Outcome& outcome) {
 }
 
 std::string junit_case(const Outcome& outcome, bool strict) {
-  std::string text = "    <testcase classname=\"" + escape_xml(outcome.launch) + "." +
-                     escape_xml(outcome.id.substr(0, outcome.id.find('.'))) + "\" name=\"" + escape_xml(outcome.id) +
+  std::string text = "    <testcase classname=\"" + escape_markup(outcome.launch) + "." +
+                     escape_markup(outcome.id.substr(0, outcome.id.find('.'))) + "\" name=\"" + escape_markup(outcome.id) +
                      "\" time=\"" + seconds_text(outcome.seconds) + "\">";
-  const std::string said = escape_xml(joined(outcome.findings));
-  const std::string body = escape_xml(outcome.requirement) + "\n" + said + "\n" + escape_xml(outcome.transcript);
+  const std::string said = escape_markup(joined(outcome.findings));
+  const std::string body = escape_markup(outcome.requirement) + "\n" + said + "\n" + escape_markup(outcome.transcript);
   if (outcome.verdict == Verdict::fail || (strict && outcome.verdict == Verdict::warning)) {
-    text += "\n      <failure message=\"" + escape_xml(outcome.requirement) + "\">" + body + "</failure>";
+    text += "\n      <failure message=\"" + escape_markup(outcome.requirement) + "\">" + body + "</failure>";
   } else if (outcome.verdict == Verdict::error) {
     text += "\n      <error>" + body + "</error>";
   } else if (outcome.verdict == Verdict::not_applicable) {
@@ -111,6 +91,26 @@ std::string junit_case(const Outcome& outcome, bool strict) {
 }
 
 }  // namespace
+
+std::string escape_markup(const std::string& text) {
+  std::string made;
+  for (const char letter : text) {
+    if (letter == '&') {
+      made += "&amp;";
+    } else if (letter == '<') {
+      made += "&lt;";
+    } else if (letter == '>') {
+      made += "&gt;";
+    } else if (letter == '"') {
+      made += "&quot;";
+    } else if (static_cast<unsigned char>(letter) >= 0x20 || letter == '\n' || letter == '\t') {
+      made += letter;
+    } else {
+      made += "\xef\xbf\xbd";  // XML has no way to write the others
+    }
+  }
+  return made;
+}
 
 std::string text_report(const Report& report, bool colour) {
   const auto paint = [&](const char* code, const std::string& text) {
@@ -168,9 +168,9 @@ std::string junit_report(const Report& report) {
       skipped += outcome.verdict == Verdict::not_applicable ? 1 : 0;
       cases += junit_case(outcome, report.strict);
     }
-    text += "  <testsuite name=\"" + escape_xml(report.kernel + " over " + launch) + "\" tests=\"" + std::to_string(all) +
-            "\" failures=\"" + std::to_string(failures) + "\" errors=\"" + std::to_string(errors) + "\" skipped=\"" +
-            std::to_string(skipped) + "\">\n" + cases + "  </testsuite>\n";
+    text += "  <testsuite name=\"" + escape_markup(report.kernel + " over " + launch) + "\" tests=\"" +
+            std::to_string(all) + "\" failures=\"" + std::to_string(failures) + "\" errors=\"" + std::to_string(errors) +
+            "\" skipped=\"" + std::to_string(skipped) + "\">\n" + cases + "  </testsuite>\n";
   }
   return text + "</testsuites>\n";
 }

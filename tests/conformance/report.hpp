@@ -20,4 +20,7 @@ namespace adrastea::conformance {
 /// One page without anything from elsewhere, light or dark as the reader likes it.
 [[nodiscard]] std::string html_report(const Report& report);
 
+/// Text for XML and HTML, in elements and in attributes.
+[[nodiscard]] std::string escape_markup(const std::string& text);
+
 }  // namespace adrastea::conformance

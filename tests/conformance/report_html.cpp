@@ -36,40 +36,25 @@ footer { color: var(--dim); margin-top: 2rem; font-size: .85rem; }
 
 constexpr std::array k_shown{Verdict::fail, Verdict::error, Verdict::warning, Verdict::pass, Verdict::not_applicable};
 
-std::string escape(const std::string& text) {
-  std::string made;
-  for (const char letter : text) {
-    if (letter == '&') {
-      made += "&amp;";
-    } else if (letter == '<') {
-      made += "&lt;";
-    } else if (letter == '"') {
-      made += "&quot;";
-    } else {
-      made += letter;
-    }
-  }
-  return made;
-}
-
 std::string css_class(Verdict verdict) { return verdict == Verdict::not_applicable ? "na" : to_string(verdict); }
 
 std::string row(const std::string& name, const std::string& text) {
-  return text.empty() ? "" : "<dt>" + name + "</dt><dd>" + escape(text) + "</dd>";
+  return text.empty() ? "" : "<dt>" + name + "</dt><dd>" + escape_markup(text) + "</dd>";
 }
 
 std::string details(const Outcome& outcome) {
   const bool open = outcome.verdict == Verdict::fail || outcome.verdict == Verdict::error;
   std::string text = open ? "<details open>" : "<details>";
   text += "<summary><span class=\"dot " + css_class(outcome.verdict) + "\" title=\"" + to_string(outcome.verdict) +
-          "\"></span><code>" + escape(outcome.id) + "</code><span class=what>" + escape(outcome.requirement) +
-          "</span><span class=level>" + to_string(outcome.level) + " · " + escape(outcome.launch) + "</span></summary>";
+          "\"></span><code>" + escape_markup(outcome.id) + "</code><span class=what>" + escape_markup(outcome.requirement) +
+          "</span><span class=level>" + to_string(outcome.level) + " · " + escape_markup(outcome.launch) +
+          "</span></summary>";
   text += "<dl>" + row("rule", outcome.requirement) + row("from", outcome.section) + row("tried", outcome.action) +
           row("legal", outcome.legal);
   for (const auto& finding : outcome.findings)
     text += row(outcome.verdict == Verdict::not_applicable ? "because" : "seen", finding);
   text += "</dl>";
-  if (!outcome.transcript.empty()) text += "<pre>" + escape(outcome.transcript) + "</pre>";
+  if (!outcome.transcript.empty()) text += "<pre>" + escape_markup(outcome.transcript) + "</pre>";
   return text + "</details>\n";
 }
 
@@ -91,10 +76,10 @@ std::string counts(const Report& report) {
 std::string heading(const Report& report) {
   const auto& info = report.kernel_info;
   const bool known = info.is_object();
-  std::string text = "<h1>" + escape(report.kernel);
+  std::string text = "<h1>" + escape_markup(report.kernel);
   if (known) {
-    text += " <small>" + escape(text_of(info, "implementation") + " " + text_of(info, "implementation_version")) +
-            ", protocol " + escape(text_of(info, "protocol_version")) + "</small>";
+    text += " <small>" + escape_markup(text_of(info, "implementation") + " " + text_of(info, "implementation_version")) +
+            ", protocol " + escape_markup(text_of(info, "protocol_version")) + "</small>";
   }
   text += "</h1>\n<div class=\"verdict " + std::string(report.conforms() ? "pass" : "FAIL") + "\">" +
           (report.conforms() ? "conforms" : "does not conform") + (report.strict ? ", strictly" : "") + "</div>\n";
@@ -109,9 +94,9 @@ std::string html_report(const Report& report) {
   std::string text =
       "<!doctype html>\n<html lang=en><meta charset=utf-8>\n"
       "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>" +
-      escape(report.kernel) + ": conformance</title>\n<style>" + std::string(k_style) + "</style>\n";
+      escape_markup(report.kernel) + ": conformance</title>\n<style>" + std::string(k_style) + "</style>\n";
   text += heading(report) + counts(report);
-  for (const auto& [group, rows] : groups) text += "<h2>" + escape(group) + "</h2>\n" + rows;
+  for (const auto& [group, rows] : groups) text += "<h2>" + escape_markup(group) + "</h2>\n" + rows;
   std::array<char, 64> time{};
   std::snprintf(time.data(), time.size(), "%.1f s", report.seconds);
   return text + "<footer>jupyter-conformance " + ADRASTEA_VERSION + " checked " + std::to_string(report.messages) +
