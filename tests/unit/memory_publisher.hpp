@@ -32,12 +32,21 @@ class MemoryPublisher : public transport::Publisher {
 
   /// A client connects and subscribes; it takes `capacity` messages before it counts as full.
   std::size_t connect(const std::string& topic, std::size_t capacity = 1'000'000) {
+    const std::size_t subscriber = reach(static_cast<int>(subscribers_.size()), topic, capacity);
+    subscribe(subscriber);
+    return subscriber;
+  }
+  /// The same in two steps: the connection, which may have the number of one that has ended, and its subscription.
+  std::size_t reach(int connection, const std::string& topic = "", std::size_t capacity = 1'000'000) {
     const std::lock_guard lock(mutex_);
-    subscribers_.push_back({topic, {}, capacity, {}, {}, true});
-    events_.push_back({Event::Kind::subscribed, topic, static_cast<int>(subscribers_.size() - 1)});
-    named_.push_back(subscribers_.size() - 1);
-    arrived_.signal();
+    subscribers_.push_back({topic, connection, {}, capacity, {}, {}, true});
     return subscribers_.size() - 1;
+  }
+  void subscribe(std::size_t subscriber) {
+    const std::lock_guard lock(mutex_);
+    events_.push_back({Event::Kind::subscribed, subscribers_[subscriber].topic, subscribers_[subscriber].connection});
+    named_.push_back(subscriber);
+    arrived_.signal();
   }
   void disconnect(std::size_t subscriber) {
     const std::lock_guard lock(mutex_);
@@ -53,9 +62,10 @@ class MemoryPublisher : public transport::Publisher {
     events_.push_back({Event::Kind::garbage, "", -1});
     std::vector<std::size_t> connected;
     for (std::size_t i = 0; i < count; ++i) {
-      subscribers_.push_back({"", {}, 1'000'000, {}, {}, true});
-      connected.push_back(subscribers_.size() - 1);
-      events_.push_back({Event::Kind::subscribed, "", static_cast<int>(connected.back())});
+      connected.push_back(subscribers_.size());
+      const int connection = static_cast<int>(connected.back());
+      subscribers_.push_back({"", connection, {}, 1'000'000, {}, {}, true});
+      events_.push_back({Event::Kind::subscribed, "", connection});
       named_.push_back(connected.back());
     }
     arrived_.signal();
@@ -77,10 +87,11 @@ class MemoryPublisher : public transport::Publisher {
     return all;
   }
 
-  /// Filters that were set for subscribers that had gone.
-  [[nodiscard]] std::size_t filters_of_the_gone() const {
+  /// How often something was sent under a filter that was set for a subscriber that had gone: ZeroMQ has a pointer to
+  /// nothing there.
+  [[nodiscard]] std::size_t sent_to_the_gone() const {
     const std::lock_guard lock(mutex_);
-    return filters_of_the_gone_;
+    return sent_to_the_gone_;
   }
 
   // ---- the relay's side ----
@@ -105,14 +116,13 @@ class MemoryPublisher : public transport::Publisher {
   }
   [[nodiscard]] bool connected(int connection) const override {
     const std::lock_guard lock(mutex_);
-    return subscribers_.at(static_cast<std::size_t>(connection)).connected;
+    return std::any_of(subscribers_.begin(), subscribers_.end(),
+                       [&](const Subscriber& who) { return who.connected && who.connection == connection; });
   }
   void set_filter(std::string_view prefix) override {
     const std::lock_guard lock(mutex_);
     if (last_ == k_nobody) return;
     subscribers_[last_].filters.insert(std::string(prefix));
-    // Where ZeroMQ keeps a pointer to nothing.
-    if (!subscribers_[last_].connected) ++filters_of_the_gone_;
   }
   void remove_filter(std::string_view prefix) override {
     const std::lock_guard lock(mutex_);
@@ -125,8 +135,10 @@ class MemoryPublisher : public transport::Publisher {
     };
     for (const Subscriber& who : subscribers_)
       if (matches(who) && who.queue.size() >= who.capacity) return false;
+    sent_to_the_gone_ += static_cast<std::size_t>(std::count_if(
+        subscribers_.begin(), subscribers_.end(), [&](const Subscriber& who) { return !who.connected && matches(who); }));
     for (Subscriber& who : subscribers_)
-      if (matches(who)) who.queue.push_back({std::string(topic), body});
+      if (who.connected && matches(who)) who.queue.push_back({std::string(topic), body});
     return true;
   }
 
@@ -134,6 +146,7 @@ class MemoryPublisher : public transport::Publisher {
   static constexpr std::size_t k_nobody = static_cast<std::size_t>(-1);
   struct Subscriber {
     std::string topic;
+    int connection;
     std::set<std::string> filters;
     std::size_t capacity;
     std::deque<Received> queue;
@@ -145,7 +158,7 @@ class MemoryPublisher : public transport::Publisher {
   std::deque<Event> events_;
   std::deque<std::size_t> named_;
   std::size_t last_ = k_nobody;
-  std::size_t filters_of_the_gone_ = 0;
+  std::size_t sent_to_the_gone_ = 0;
   server::Wakeup arrived_;
 };
 

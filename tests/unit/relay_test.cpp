@@ -377,14 +377,38 @@ TEST_F(RelayTest, ManyClientsComeAndGoAndTheLastStillHears) {
   EXPECT_THAT(types_of(other), ElementsAre("iopub_welcome", "status"));
 }
 
-TEST_F(RelayTest, AClientThatHasGoneBeforeItWasNoticedGetsNoFilter) {
+TEST_F(RelayTest, NothingIsSentForAClientThatHasGoneBeforeItWasNoticed) {
   for (int i = 0; i < 3; ++i) socket_.disconnect(socket_.connect(""));
   socket_.disconnect(socket_.connect("topic"));
   start();
   const auto alive = connected();
   iopub_->status(request("r"), Iopub::State::idle);
-  EXPECT_EQ(socket_.filters_of_the_gone(), 0U);
-  EXPECT_THAT(socket_.received(alive), SizeIs(2)) << "a welcome and a status";
+  EXPECT_THAT(types_of(alive), ElementsAre("iopub_welcome", "status"));
+  EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
+}
+
+TEST_F(RelayTest, NorWhenAnotherClientHasItsDescriptor) {
+  const auto alive = socket_.reach(1);
+  const auto gone = socket_.reach(2);
+  for (const auto client : {alive, gone}) socket_.subscribe(client);
+  socket_.disconnect(gone);
+  const auto successor = socket_.reach(2);
+  start();
+  iopub_->status(request("r"), Iopub::State::idle);
+  socket_.subscribe(successor);
+  eventually([&] { return !socket_.received(successor).empty(); });
+  EXPECT_THAT(types_of(alive), ElementsAre("iopub_welcome", "status"));
+  EXPECT_THAT(types_of(successor), ElementsAre("iopub_welcome"));
+  EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
+}
+
+TEST_F(RelayTest, AClientIsWelcomeWhileAnotherLeaves) {
+  const auto before = socket_.connect("");
+  const auto after = socket_.connect("");
+  socket_.disconnect(before);
+  start();
+  eventually([&] { return !socket_.received(after).empty(); });
+  EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
 }
 
 TEST_F(RelayTest, AClientThatComesLaterIsNotHeldUpByOneThatStopped) {

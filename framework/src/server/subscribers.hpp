@@ -7,11 +7,12 @@
 
 #include <adrastea/limits.hpp>
 
-#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,14 +32,19 @@ struct Delivery {
 ///
 /// ZeroMQ's XPUB either drops messages for a full subscriber (a status too: the notebook hangs) or, with NODROP, lets one
 /// stopped subscriber starve all. So subscribers are kept apart by topic: every client subscribes to "", and with manual
-/// subscriptions we choose the filter that stands for it: "@0.", "@1." … A message goes out once a group, under
+/// subscriptions we choose the filter that stands for it: "@1.", "@2." … A message goes out once a group, under
 /// "@<group>.<topic>", which "" matches on the client's side. A full queue then belongs to one group: its messages wait
-/// here while the others go on. The few groups are handed out in turn, because ZeroMQ does not say whose connection ended;
-/// clients beyond that number share, and an unused group costs a fraction of a microsecond a message.
-/// The same trick sends iopub_welcome (JEP 65) to the new subscriber alone, as its first message, under a topic that is a
-/// filter of its own. All filters are set before anything is sent: sending may process another client's disconnect, and
-/// then XPUB forgets whose filters these are. Subscriptions to anything but "" are taken literally and form a group of
-/// their own.
+/// here while the others go on. Each subscriber is a group, whose first message is iopub_welcome (JEP 65). Subscriptions to
+/// anything but "" are taken literally and form a group of their own.
+///
+/// ZeroMQ up to 4.3.4 takes a filter also for a connection that ended while its subscription waited to be taken, and keeps
+/// it: as a pointer to what was a connection, or is another one by now (its pull request 4137). Nothing may be sent under
+/// such a filter, so no group has the name of an earlier one, and each is `held` until it is certain that its connection
+/// lived. ZeroMQ tells that a subscription ended, though not which. So all events are taken first; then, if more groups are
+/// left than live subscriptions, those end whose descriptors are closed, or are another subscriber's.
+///
+/// Filters are set right when their event was taken: anything else that is done with the socket may process another
+/// client's disconnect, and then XPUB forgets whose filters these are.
 ///
 /// A peer that sends garbage upstream shifts the order in which ZeroMQ names subscribers (see Publisher::set_filter), so
 /// that a filter may go to the wrong one. From then until all clients have gone there is one group, "*.", whose filter
@@ -76,10 +82,11 @@ class Subscribers {
   [[nodiscard]] std::optional<Clock::time_point> deadline() const;
 
  private:
-  static constexpr std::size_t k_groups = 8;
   struct Group {
     std::string prefix;
-    bool used = false;
+    int connection = -1;  ///< -1: not known
+    bool used = false;    ///< named_ and common_: somebody is in it
+    bool held = false;
     std::deque<Delivery> backlog;
     std::size_t backlog_bytes = 0;
     Clock::time_point progress{};  ///< when it last took a message, or when its backlog began
@@ -89,13 +96,17 @@ class Subscribers {
   };
 
   void reset();
-  [[nodiscard]] Group& choose_group();
+  void take(const transport::Publisher::Event& event);
   void subscribe(const std::string& topic, int connection);
   void subscribe_to_topic(const std::string& topic, int connection);
-  [[nodiscard]] bool has_gone(int connection) const { return connection >= 0 && !socket_.connected(connection); }
-  void unsubscribe(const std::string& topic);
+  void unsubscribe(const std::string& topic, int connection);
+  void leave(int connection);
+  void release_held();
+  void remove_ended(std::size_t count);
+  [[nodiscard]] bool has_ended(int connection) const { return connection >= 0 && !socket_.connected(connection); }
+  [[nodiscard]] Delivery welcome(const std::string& topic) const;
+  [[nodiscard]] bool try_send(const Group& group, const Delivery& delivery);
   void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
-  void enqueue(Group& group, const Delivery& delivery, Clock::time_point now);
   void retry_group(Group& group, Clock::time_point now);
   void mark_dropped(Group& group);
   template <class Predicate>
@@ -104,12 +115,11 @@ class Subscribers {
   transport::Publisher& socket_;
   const Limits& limits_;
   const Messages messages_;
-  std::array<Group, k_groups> groups_;
+  std::list<Group> groups_;
   Group named_;   ///< subscriptions to anything but ""
   Group common_;  ///< all, once garbage_seen_
   bool garbage_seen_ = false;
-  std::size_t next_group_ = 0;
-  std::size_t welcomes_ = 0;
+  std::uint64_t groups_made_ = 0;
   std::size_t live_ = 0;  ///< subscriptions to "" that have not ended
   std::size_t live_named_ = 0;
 };

@@ -38,7 +38,7 @@ class Router : public Pollable {
   virtual Sent send(wire::Frames frames) = 0;
 };
 
-/// XPUB with manual subscriptions: iopub. See server/relay.hpp for what is done with them.
+/// XPUB with manual subscriptions: iopub. See server/subscribers.hpp for what is done with them.
 class Publisher : public Pollable {
  public:
   struct Event {
@@ -54,13 +54,12 @@ class Publisher : public Pollable {
   /// The next event, or nothing when none waits.
   virtual std::optional<Event> next_event() = 0;
 
-  /// Whether a connection is still there. Its number may be that of a later one by now.
+  /// Whether there is a connection of this number; perhaps a later one than whose event it came with.
   [[nodiscard]] virtual bool connected(int connection) const = 0;
 
-  /// Sets or removes a filter for the subscriber whose event was taken last. It must be connected() still: libzmq 4.3.4
-  /// keeps the filter of one that has gone, as a pointer to what was its connection. Garbage counts as the event of whoever
-  /// subscribed next after it, because ZeroMQ counts frames there, not events; once there was some, an event may belong to
-  /// another.
+  /// Sets or removes a filter for the subscriber whose event was taken last, which may have ended: server/subscribers.hpp
+  /// says what that means. Garbage counts as the event of whoever subscribed next after it, because ZeroMQ counts frames
+  /// there, not events; once there was some, an event may belong to another.
   virtual void set_filter(std::string_view topic_prefix) = 0;
   virtual void remove_filter(std::string_view topic_prefix) = 0;
 

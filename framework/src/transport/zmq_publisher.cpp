@@ -3,7 +3,9 @@
 
 #include "support/log.hpp"
 
-#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 
 #include <cerrno>
 #include <new>
@@ -12,7 +14,29 @@
 
 namespace adrastea::transport {
 
-ZmqPublisher::ZmqPublisher(ZmqSocket socket) : socket_(std::move(socket)), fd_(socket_.fd()) {}
+namespace {
+
+/// Where a socket is bound: the path of an ipc socket or the port of a tcp one; empty for anything else.
+std::string local_name(int fd) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  if (address.ss_family == AF_UNIX) return reinterpret_cast<const sockaddr_un&>(address).sun_path;
+  if (address.ss_family == AF_INET) return std::to_string(ntohs(reinterpret_cast<const sockaddr_in&>(address).sin_port));
+  if (address.ss_family == AF_INET6) return std::to_string(ntohs(reinterpret_cast<const sockaddr_in6&>(address).sin6_port));
+  return {};
+}
+
+/// The same of an endpoint: "ipc://<path>", "tcp://<address>:<port>".
+std::string local_name(const std::string& endpoint) {
+  constexpr std::string_view ipc = "ipc://";
+  return endpoint.substr(endpoint.starts_with(ipc) ? ipc.size() : endpoint.rfind(':') + 1);
+}
+
+}  // namespace
+
+ZmqPublisher::ZmqPublisher(ZmqSocket socket)
+    : socket_(std::move(socket)), fd_(socket_.fd()), local_name_(local_name(socket_.last_endpoint())) {}
 
 std::optional<Publisher::Event> ZmqPublisher::next_event() {
   ZmqPart part;
@@ -28,7 +52,7 @@ std::optional<Publisher::Event> ZmqPublisher::next_event() {
   return Event{.kind = kind, .topic = std::string(bytes.substr(1)), .connection = part.source()};
 }
 
-bool ZmqPublisher::connected(int connection) const { return ::fcntl(connection, F_GETFD) != -1; }
+bool ZmqPublisher::connected(int connection) const { return local_name(connection) == local_name_; }
 
 bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {
   // With XPUB_NODROP the first frame decides for the whole message: it is refused while any subscriber that the topic

@@ -4,6 +4,8 @@
 #include "transport/sockets.hpp"
 #include "transport/zmq_handles.hpp"
 
+#include <string>
+
 namespace adrastea::transport {
 
 class ZmqPublisher final : public Publisher {
@@ -20,6 +22,7 @@ class ZmqPublisher final : public Publisher {
  private:
   ZmqSocket socket_;
   int fd_;
+  std::string local_name_;       ///< of the socket's own connections
   bool within_message_ = false;  ///< the frame read last has more behind it
 };
 
