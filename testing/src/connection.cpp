@@ -3,6 +3,8 @@
 
 #include <adrastea/testing/failure.hpp>
 
+#include <zmq.h>
+
 #include <fstream>
 
 namespace adrastea::testing {
@@ -20,6 +22,17 @@ std::string Connection::endpoint(Channel channel) const {
   if (fields.at("transport") == "ipc") return "ipc://" + ip + "-" + port;
   const bool ipv6 = ip.find(':') != std::string::npos;
   return "tcp://" + (ipv6 ? "[" + ip + "]" : ip) + ":" + port;
+}
+
+void Connection::encrypt(void* zmq_socket) const {
+  if (!encrypted()) return;
+  // A kernel accepts whoever knows its public key; one pair of keys for both ends is what jupyter_client uses.
+  const std::string server = text_of(fields, "curve_publickey");
+  const std::string secret = text_of(fields, "curve_secretkey");
+  for (const auto& [option, key] : {std::pair{ZMQ_CURVE_SERVERKEY, server}, std::pair{ZMQ_CURVE_PUBLICKEY, server},
+                                    std::pair{ZMQ_CURVE_SECRETKEY, secret}})
+    if (zmq_setsockopt(zmq_socket, option, key.data(), key.size()) != 0)
+      throw Failure(std::string("the connection file's curve keys: ") + zmq_strerror(zmq_errno()));
 }
 
 std::string port_key(Channel channel) { return std::string(to_string(channel)) + "_port"; }

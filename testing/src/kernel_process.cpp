@@ -2,6 +2,7 @@
 #include <adrastea/testing/kernel_process.hpp>
 
 #include <adrastea/testing/failure.hpp>
+#include "registrar.hpp"
 #include "spawn.hpp"
 
 #include <arpa/inet.h>
@@ -12,6 +13,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <zmq.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -39,6 +41,15 @@ std::string read_all(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
 }
 
+void add_curve_keys(Json& fields) {
+  std::array<char, 41> public_key{};
+  std::array<char, 41> secret_key{};
+  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+    throw Failure(std::string("this libzmq makes no curve keys: ") + zmq_strerror(zmq_errno()));
+  fields["curve_publickey"] = public_key.data();
+  fields["curve_secretkey"] = secret_key.data();
+}
+
 }  // namespace
 
 const char* to_string(Transport transport) noexcept {
@@ -49,6 +60,10 @@ const char* to_string(Transport transport) noexcept {
       return "ipc";
     case Transport::port0:
       return "port0";
+    case Transport::handshake:
+      return "handshake";
+    case Transport::curve:
+      return "curve";
   }
   return "?";
 }
@@ -66,7 +81,11 @@ KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions
   launch(program);
 }
 
-void KernelProcess::write_connection_file() {
+Json KernelProcess::connection_fields() {
+  if (options_.transport == Transport::handshake) {
+    registrar_ = std::make_unique<Registrar>();
+    return registrar_->registration_file();
+  }
   Json fields{{"transport", "tcp"},
               {"ip", "127.0.0.1"},
               {"key", random_id()},
@@ -79,7 +98,13 @@ void KernelProcess::write_connection_file() {
     fields["transport"] = "ipc";
     fields["ip"] = (directory_ / "k").string();
   }
-  if (options_.transport == Transport::tcp) reserve_ports(fields);
+  if (options_.transport == Transport::tcp || options_.transport == Transport::curve) reserve_ports(fields);
+  if (options_.transport == Transport::curve) add_curve_keys(fields);
+  return fields;
+}
+
+void KernelProcess::write_connection_file() {
+  Json fields = connection_fields();
   for (const auto& [name, value] : options_.fields.items()) {
     if (value.is_null()) {
       fields.erase(name);
@@ -134,8 +159,10 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   SpawnRequest request;
   request.command = command_line(program);
   request.environment = options_.environment;
-  // A kernel keeps its history there: no test may read or write the user's own.
-  for (const auto& [variable, folder] : {std::pair{"JUPYTER_DATA_DIR=", "data"}, std::pair{"IPYTHONDIR=", "ipython"}}) {
+  // A kernel keeps its history and its own connection file there: no test may read or write the user's own.
+  for (const auto& [variable, folder] :
+       {std::pair{"JUPYTER_DATA_DIR=", "data"}, std::pair{"JUPYTER_RUNTIME_DIR=", "runtime"},
+        std::pair{"IPYTHONDIR=", "ipython"}}) {
     const std::string name = variable;
     const auto is_it = [&](const std::string& given) { return given.starts_with(name); };
     if (std::none_of(request.environment.begin(), request.environment.end(), is_it))
@@ -175,6 +202,10 @@ bool KernelProcess::running() const {
 }
 
 Connection KernelProcess::connection(Deadline deadline) {
+  if (options_.transport == Transport::handshake) {
+    if (!registered_) await_registration(deadline);
+    return {*registered_};
+  }
   if (options_.transport == Transport::port0) await_written_ports(deadline);
   return Connection::read(file_);
 }
@@ -195,6 +226,13 @@ void KernelProcess::await_written_ports(Deadline deadline) {
     while (::read(inotify_, events.data(), events.size()) > 0) {
     }
   }
+}
+
+void KernelProcess::await_registration(Deadline deadline) {
+  registered_ = registrar_->await(Json::parse(written_), pidfd_, deadline);
+  if (registered_) return;
+  throw Failure(running() ? "the kernel never registered: " + stderr_text()
+                          : "the kernel " + to_string(wait()) + " before it registered: " + stderr_text());
 }
 
 void KernelProcess::signal(int number) const { ::syscall(SYS_pidfd_send_signal, pidfd_, number, nullptr, 0); }

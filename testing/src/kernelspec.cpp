@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <map>
@@ -83,6 +84,23 @@ std::vector<std::string> KernelSpec::environment() const {
     lines.push_back(text.insert(0, key + "="));
   }
   return lines;
+}
+
+bool KernelSpec::supports_handshake() const {
+  int major = 0;
+  int minor = 0;
+  const int read = std::sscanf(text_of(fields, "kernel_protocol_version").c_str(), "%d.%d", &major, &minor);
+  return read == 2 && (major > 5 || (major == 5 && minor >= 6));
+}
+
+bool KernelSpec::supports_curve() const {
+  const auto metadata = fields.find("metadata");
+  if (metadata == fields.end() || !metadata->is_object()) return false;
+  const Json encryptions = metadata->value("supported_encryption", Json());
+  if (encryptions.is_string()) return lower(encryptions.get<std::string>()) == "curve";
+  return encryptions.is_array() && std::any_of(encryptions.begin(), encryptions.end(), [](const Json& one) {
+           return one.is_string() && lower(one.get<std::string>()) == "curve";
+         });
 }
 
 std::string KernelSpec::interrupt_mode() const {

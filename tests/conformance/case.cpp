@@ -59,11 +59,11 @@ const std::vector<Case>& all_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> joined;
     for (const auto group :
-         {start_cases,           welcome_cases,       info_cases,          execute_cases,        output_cases,
-          errors_cases,          abort_cases,         stdin_cases,         comm_cases,           completion_cases,
-          history_cases,         interrupt_cases,     shutdown_cases,      control_cases,        heartbeat_cases,
-          abuse_signature_cases, abuse_framing_cases, abuse_json_cases,    abuse_messages_cases, abuse_transport_cases,
-          abuse_iopub_cases,     abuse_stdin_cases,   abuse_signals_cases, abuse_end_cases}) {
+         {start_cases,           curve_cases,           welcome_cases,       info_cases,          execute_cases,
+          output_cases,          errors_cases,          abort_cases,         stdin_cases,         comm_cases,
+          completion_cases,      history_cases,         interrupt_cases,     shutdown_cases,      control_cases,
+          heartbeat_cases,       abuse_signature_cases, abuse_framing_cases, abuse_json_cases,    abuse_messages_cases,
+          abuse_transport_cases, abuse_iopub_cases,     abuse_stdin_cases,   abuse_signals_cases, abuse_end_cases}) {
       const std::vector<Case> some = group();
       joined.insert(joined.end(), some.begin(), some.end());
     }

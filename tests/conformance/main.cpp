@@ -50,8 +50,9 @@ void define(CLI::App& app, Options& options) {
   app.add_option("--argv", options.argv, "a command instead, with {connection_file}; everything after it belongs to it");
   app.add_option("--existing", options.existing, "the connection file of a running kernel instead; it is not ended")
       ->check(CLI::ExistingFile);
-  app.add_option("--launch", options.launch, "how kernels are started; all for each in turn")
-      ->check(CLI::IsMember({"tcp", "ipc", "port0", "all"}))
+  app.add_option("--launch", options.launch,
+                 "how kernels are started; all for each in turn, handshake and curve if the kernelspec declares them")
+      ->check(CLI::IsMember({"tcp", "ipc", "port0", "handshake", "curve", "all"}))
       ->capture_default_str();
   app.add_option("--only", options.only, "globs of the cases to try, parted by commas")->capture_default_str();
   app.add_option("--skip", options.skip, "globs of the cases to leave out, parted by commas");
@@ -115,15 +116,20 @@ Target target_of(const Options& options) {
   target.argv = spec.argv();
   target.environment = spec.environment();
   target.interrupt_mode = spec.interrupt_mode();
+  target.handshake = spec.supports_handshake();
+  target.curve = spec.supports_curve();
   if (target.language.empty()) target.language = spec.language();
   return target;
 }
 
-std::vector<Transport> launches_of(const Options& options) {
-  if (!options.existing.empty()) return {Transport::tcp};
-  if (options.launch == "all") return {Transport::tcp, Transport::ipc, Transport::port0};
-  if (options.launch == "tcp") return {Transport::tcp};
-  return {options.launch == "ipc" ? Transport::ipc : Transport::port0};
+std::vector<Transport> launches_of(const Options& options, const Target& target) {
+  if (target.existing) return {Transport::tcp};
+  std::vector<Transport> chosen;
+  for (const Transport one : {Transport::tcp, Transport::ipc, Transport::port0, Transport::handshake, Transport::curve}) {
+    const bool declared = (one != Transport::handshake || target.handshake) && (one != Transport::curve || target.curve);
+    if (options.launch == to_string(one) || (options.launch == "all" && declared)) chosen.push_back(one);
+  }
+  return chosen;
 }
 
 /// One line that is written over on a terminal; elsewhere only what did not pass.
@@ -172,7 +178,7 @@ int judge(const Options& options) {
   Samples samples;
   for (const auto& file : options.samples) samples.load(file);
   RunOptions run;
-  run.launches = launches_of(options);
+  run.launches = launches_of(options, target);
   run.only = options.only;
   run.skip = options.skip;
   run.repeat = options.repeat;

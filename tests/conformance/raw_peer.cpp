@@ -36,7 +36,7 @@ struct RawPeer::Sockets {
   zmq::context_t context;
   std::map<Channel, zmq::socket_t> of;
 
-  void connect(Channel channel, const std::string& endpoint, const RawPeerOptions& options) {
+  void connect(Channel channel, const testing::Connection& connection, const RawPeerOptions& options) {
     const auto type = channel == Channel::iopub ? zmq::socket_type::sub : zmq::socket_type::dealer;
     zmq::socket_t socket(context, type);
     socket.set(zmq::sockopt::linger, 0);
@@ -45,7 +45,8 @@ struct RawPeer::Sockets {
     socket.set(zmq::sockopt::ipv6, true);
     if (channel == Channel::iopub) socket.set(zmq::sockopt::subscribe, "");
     if (channel != Channel::iopub && !options.routing_id.empty()) socket.set(zmq::sockopt::routing_id, options.routing_id);
-    socket.connect(endpoint);
+    connection.encrypt(socket.handle());
+    socket.connect(connection.endpoint(channel));
     of.emplace(channel, std::move(socket));
   }
 };
@@ -60,9 +61,9 @@ RawPeer::RawPeer(Trial& trial, const RawPeerOptions& options)
       session_(testing::random_id()),
       sockets_(std::make_unique<Sockets>()) {
   for (const Channel channel : {Channel::shell, Channel::control, Channel::stdin_channel})
-    sockets_->connect(channel, connection_.endpoint(channel), options);
+    sockets_->connect(channel, connection_, options);
   if (!subscribed_) return;
-  sockets_->connect(Channel::iopub, connection_.endpoint(Channel::iopub), options);
+  sockets_->connect(Channel::iopub, connection_, options);
   synchronize();
 }
 
@@ -302,8 +303,16 @@ std::string zmtp_opening(std::string_view socket_type) {
 
 namespace {
 
-/// Reads events until one says how the handshake ended.
-void await_handshake(zmq::socket_t& monitor, Deadline deadline) {
+void make_own_keys(zmq::socket_t& socket) {
+  std::array<char, 41> public_key{};
+  std::array<char, 41> secret_key{};
+  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0) throw zmq::error_t();
+  socket.set(zmq::sockopt::curve_publickey, std::string_view(public_key.data()));
+  socket.set(zmq::sockopt::curve_secretkey, std::string_view(secret_key.data()));
+}
+
+/// Reads events until one says how the handshake ended; whether it succeeded.
+bool await_handshake(zmq::socket_t& monitor, Deadline deadline) {
   constexpr unsigned over = ZMQ_EVENT_HANDSHAKE_SUCCEEDED | ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL |
                             ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL | ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_DISCONNECTED;
   while (true) {
@@ -312,7 +321,7 @@ void await_handshake(zmq::socket_t& monitor, Deadline deadline) {
     const zmq::multipart_t event(monitor);
     std::uint16_t number = 0;
     std::memcpy(&number, event.at(0).data(), sizeof number);
-    if ((number & over) != 0) return;
+    if ((number & over) != 0) return number == ZMQ_EVENT_HANDSHAKE_SUCCEEDED;
   }
 }
 
@@ -324,7 +333,7 @@ struct OddSocket::Socket {
   Socket(int type) : socket(context, type) {}
 };
 
-OddSocket::OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit)
+OddSocket::OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit, Keys keys)
     : socket_(std::make_unique<Socket>(socket_type)) {
   zmq::socket_t& socket = socket_->socket;
   socket.set(zmq::sockopt::linger, 0);
@@ -335,8 +344,11 @@ OddSocket::OddSocket(Trial& trial, int socket_type, Channel channel, int receive
   zmq::socket_t monitor(socket_->context, zmq::socket_type::pair);
   monitor.set(zmq::sockopt::linger, 0);
   monitor.connect("inproc://monitor");
-  socket.connect(trial.connection().endpoint(channel));
-  await_handshake(monitor, Deadline(trial.timeout()));
+  const testing::Connection connection = trial.connection();
+  if (keys != Keys::none) connection.encrypt(socket.handle());
+  if (keys == Keys::only_the_kernels) make_own_keys(socket);
+  socket.connect(connection.endpoint(channel));
+  accepted_ = await_handshake(monitor, Deadline(trial.timeout()));
   zmq_socket_monitor(socket.handle(), nullptr, 0);
 }
 

@@ -118,12 +118,15 @@ inline constexpr std::array k_all_channels{Channel::shell, Channel::iopub, Chann
 /// A ZeroMQ socket of any type, connected to where it may not belong.
 class OddSocket {
  public:
+  /// Of an encrypted connection: what it knows of the keys.
+  enum class Keys { all, none, only_the_kernels };
   /// Returns once the two have met: they speak with each other, or one of them has refused.
-  OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit = 0);
+  OddSocket(Trial& trial, int socket_type, Channel channel, int receive_limit = 0, Keys keys = Keys::all);
   OddSocket(const OddSocket&) = delete;
   OddSocket& operator=(const OddSocket&) = delete;
   ~OddSocket();
 
+  [[nodiscard]] bool accepted() const { return accepted_; }
   /// Sends, if a socket of this type can at this moment.
   void send(const Frames& frames);
   /// The next message, if one is there or comes soon.
@@ -132,6 +135,7 @@ class OddSocket {
  private:
   struct Socket;
   std::unique_ptr<Socket> socket_;
+  bool accepted_;
 };
 
 /// The content of an execute_request that stops nobody.

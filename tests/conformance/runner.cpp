@@ -138,14 +138,28 @@ void Runner::try_first(Transport transport) {
   report_.outcomes.push_back(std::move(outcome));
 }
 
+std::string section_of(Transport transport) {
+  if (transport == Transport::handshake) return "JEP 66; Kernels, Handshake pattern";
+  if (transport == Transport::curve) return "JEP 145; jupyter_client, transport_encryption";
+  return "Messaging, Connection files; Kernels, Making kernels";
+}
+
+std::string requirement_of(Transport transport) {
+  if (transport == Transport::handshake)
+    return "A kernel that is given a registration file chooses its ports, tells them there and starts.";
+  if (transport == Transport::curve)
+    return "A kernel with curve keys in its connection file starts, and encrypts all five channels.";
+  return std::string("A kernel starts with a connection file for ") + to_string(transport) + ".";
+}
+
 Outcome Runner::start_outcome(Transport transport, const std::string& finding) const {
   Outcome outcome;
   outcome.launch = to_string(transport);
   outcome.id = "start." + outcome.launch;
-  outcome.section = "Messaging, Connection files; Kernels, Making kernels";
+  outcome.section = section_of(transport);
   // A launcher may ask for any of them, and most ask for tcp.
   outcome.level = transport == Transport::tcp ? Level::must : Level::should;
-  outcome.requirement = "A kernel starts with a connection file for " + outcome.launch + ".";
+  outcome.requirement = requirement_of(transport);
   outcome.action = "starts the kernel and asks for kernel_info on shell";
   outcome.legal = "kernel_info_reply, and something published about it";
   if (!finding.empty()) {

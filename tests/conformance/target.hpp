@@ -19,6 +19,8 @@ struct Target {
   std::vector<std::string> environment;           ///< NAME=VALUE
   std::string language;                           ///< of the kernelspec; empty when unknown
   std::string interrupt_mode = "signal";          ///< of the kernelspec
+  bool handshake = false;                         ///< the kernelspec declares it
+  bool curve = false;                             ///< the same
   std::optional<std::filesystem::path> existing;  ///< the connection file of a running kernel, which is never ended
 
   [[nodiscard]] std::unique_ptr<testing::KernelProcess> launch(testing::Transport transport,

@@ -67,6 +67,9 @@ class Trial {
   KernelClient& connect(ClientOptions options = {}, Iopub iopub = Iopub::reached);
   [[nodiscard]] testing::Connection connection();
   [[nodiscard]] Transport transport() const { return transport_; }
+  [[nodiscard]] bool has_fixed_ports() const { return transport_ == Transport::tcp || transport_ == Transport::curve; }
+  /// Where it listens is not known before it has told.
+  [[nodiscard]] bool chooses_ports() const { return transport_ == Transport::port0 || transport_ == Transport::handshake; }
   [[nodiscard]] const Abilities& abilities() const { return abilities_; }
   /// kernel_info_reply.supported_features has it.
   [[nodiscard]] bool has_feature(std::string_view feature) const;

@@ -9,6 +9,7 @@ namespace adrastea::conformance {
 
 // One function a file; all_cases() has them in this order.
 std::vector<Case> start_cases();
+std::vector<Case> curve_cases();
 std::vector<Case> welcome_cases();
 std::vector<Case> info_cases();
 std::vector<Case> execute_cases();

@@ -145,7 +145,7 @@ class TakenPort {
 
 template <Channel channel>
 void ends_when_taken(Trial& trial) {
-  if (trial.transport() != Transport::tcp) Trial::not_applicable("the ports are not fixed");
+  if (!trial.has_fixed_ports()) Trial::not_applicable("the ports are not fixed");
   const TakenPort port;
   trial.start({.fields = {{testing::port_key(channel), port.number()}}});
   const Ending ending = trial.expect_end();
@@ -174,7 +174,7 @@ void ignores_signatures_without_key(Trial& trial) {
 
 /// A kernel that was told of a scheme that nobody knows.
 KernelProcess& start_with_unknown_scheme(Trial& trial) {
-  if (trial.transport() == Transport::port0) Trial::not_applicable("where the kernel would listen is not known");
+  if (trial.chooses_ports()) Trial::not_applicable("where the kernel would listen is not known");
   return trial.start({.fields = {{"signature_scheme", "hmac-nosuchdigest"}}});
 }
 

@@ -15,6 +15,10 @@ struct Connection {
   [[nodiscard]] static Connection read(const std::filesystem::path& file);
   [[nodiscard]] std::string endpoint(Channel channel) const;
   [[nodiscard]] std::string key() const { return fields.value("key", ""); }
+  /// The kernel's sockets are CurveZMQ servers (jupyter_client, transport_encryption).
+  [[nodiscard]] bool encrypted() const { return fields.contains("curve_publickey"); }
+  /// Gives a libzmq socket what a client of such a kernel needs, before it connects. Errors: Failure.
+  void encrypt(void* zmq_socket) const;
   [[nodiscard]] std::string scheme() const { return fields.value("signature_scheme", "hmac-sha256"); }
 };
 

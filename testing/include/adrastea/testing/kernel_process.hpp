@@ -8,16 +8,21 @@
 
 #include <array>
 #include <filesystem>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace adrastea::testing {
 
+class Registrar;
+
 enum class Transport {
-  tcp,    ///< fixed ports, reserved by the test until the kernel has them
-  ipc,    ///< fixed names in the kernel's private directory
-  port0,  ///< tcp ports that the kernel chooses and writes back
+  tcp,        ///< fixed ports, reserved by the test until the kernel has them
+  ipc,        ///< fixed names in the kernel's private directory
+  port0,      ///< tcp ports that the kernel chooses and writes back
+  handshake,  ///< tcp ports that the kernel chooses and tells a registrar (JEP 66)
+  curve,      ///< as tcp, encrypted by CurveZMQ (JEP 145)
 };
 [[nodiscard]] const char* to_string(Transport transport) noexcept;
 
@@ -63,7 +68,7 @@ class KernelProcess {
   [[nodiscard]] int pidfd() const noexcept { return pidfd_; }
   [[nodiscard]] bool running() const;
 
-  /// Waits, with port0, until the kernel has written its ports; fails at once when it ends instead.
+  /// Waits, with port0 and handshake, until the kernel has told its ports; fails at once when it ends instead.
   [[nodiscard]] Connection connection(Deadline deadline = Deadline());
   [[nodiscard]] const std::filesystem::path& connection_file() const noexcept { return file_; }
   /// The connection file's bytes as the kernel found them.
@@ -89,17 +94,21 @@ class KernelProcess {
 
  private:
   void write_connection_file();
+  [[nodiscard]] Json connection_fields();
   void reserve_ports(Json& fields);
   [[nodiscard]] std::vector<std::string> command_line(const std::filesystem::path& program) const;
   void launch(const std::filesystem::path& program);
   void check_sanitizers();
   void await_written_ports(Deadline deadline);
+  void await_registration(Deadline deadline);
 
   LaunchOptions options_;
   std::filesystem::path directory_;
   std::filesystem::path file_;
   std::string written_;
   std::vector<int> reserved_;  ///< sockets that keep the fixed ports from others
+  std::unique_ptr<Registrar> registrar_;
+  std::optional<Json> registered_;  ///< the connection that the kernel told the registrar
   int inotify_ = -1;
   pid_t pid_ = -1;
   pid_t parent_ = -1;

@@ -23,6 +23,10 @@ struct KernelSpec {
   [[nodiscard]] std::string display_name() const { return text_of(fields, "display_name"); }
   /// "signal" or "message".
   [[nodiscard]] std::string interrupt_mode() const;
+  /// It can be told to register (JEP 66): kernel_protocol_version is 5.6 or later.
+  [[nodiscard]] bool supports_handshake() const;
+  /// metadata.supported_encryption has "curve" (jupyter_client, KernelManager.transport_encryption).
+  [[nodiscard]] bool supports_curve() const;
 };
 
 /// Where Jupyter looks for kernels, the first first: JUPYTER_PATH, the user's data directory, the environment of the
