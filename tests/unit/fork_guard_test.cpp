@@ -3,6 +3,9 @@
 #include "unit/child_process.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 namespace {
 
@@ -21,6 +24,18 @@ TEST(ForkGuard, KnowsTheChildAndItsChildren) {
   });
   EXPECT_TRUE(ended_with(status, 0)) << status;
   EXPECT_FALSE(fork_guard::in_forked_child());
+}
+
+/// A child in which no fork handler has run is in the state of one before fork() has come back.
+TEST(ForkGuard, KnowsAChildBeforeForkHasComeBackInIt) {
+  fork_guard::install();
+  EXPECT_FALSE(fork_guard::in_newborn_child());
+  const auto child = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, nullptr, nullptr, nullptr, nullptr));
+  if (child == 0) ::_exit(fork_guard::in_newborn_child() ? 0 : 1);
+  ASSERT_GT(child, 0);
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_TRUE(ended_with(status, 0)) << status;
 }
 
 TEST(ForkGuard, AChildMayBecomeAnOriginalItself) {

@@ -21,7 +21,7 @@ std::atomic<int> terminations{0};
 void terminate(int signal) {
   const int saved = errno;
   const server::Wakeup* const wakeup = wakeup_of_process;
-  if (support::fork_guard::in_forked_child() || wakeup == nullptr) {
+  if (support::fork_guard::in_newborn_child() || wakeup == nullptr) {
     ::signal(signal, SIG_DFL);
     ::raise(signal);
   } else if (terminations.fetch_add(1) > 0) {

@@ -109,9 +109,9 @@ void Interrupts::handle_private(int /*signal*/) {
 void Interrupts::handle_sigint(int signal, siginfo_t* info, void* /*context*/) {
   const int saved = errno;
   Interrupts* const self = owner_of_sigint;
-  if (self == nullptr || support::fork_guard::in_forked_child()) {
+  if (self == nullptr || support::fork_guard::in_newborn_child()) {
     // A child that user code forked and that has not executed a program: it dies of ^C like any other.
-    if (support::fork_guard::in_forked_child()) {
+    if (support::fork_guard::in_newborn_child()) {
       ::signal(signal, SIG_DFL);
       ::raise(signal);
     }

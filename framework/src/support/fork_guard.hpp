@@ -13,6 +13,10 @@ void install();
 /// True in a child that fork() made after install(), until it calls install() itself.
 [[nodiscard]] bool in_forked_child() noexcept;
 
+/// The same for signal handlers, at the price of a system call: a child can be hit by a signal before fork() has come back
+/// in it, when in_forked_child() does not know of it yet.
+[[nodiscard]] bool in_newborn_child() noexcept;
+
 /// How many forks lie between the first process and this one, as far as install() has seen them.
 [[nodiscard]] std::uint64_t generation() noexcept;
 
