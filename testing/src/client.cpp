@@ -220,7 +220,7 @@ Frames KernelClient::Impl::frames_of(std::string_view type, const Json& content,
   request.published_due = watches();
   request.silent = type == "execute_request" && content.value("silent", Json(false)) == true;
   // An empty cell asks for the counter.
-  request.counted = content.value("store_history", Json(true)) == true &&
+  request.counted = !request.silent && content.value("store_history", Json(true)) == true &&
                     text_of(content, "code").find_first_not_of(" \t\r\n") != std::string::npos;
   return codec_.encode({request.header_bytes, options.parent.dump(), options.metadata.dump(),
                         options.raw_content ? *options.raw_content : content.dump()},

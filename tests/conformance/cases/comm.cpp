@@ -132,13 +132,13 @@ void carries_data(Trial& trial) {
   const std::string id = open_answering(trial, trial.word());
   const Json data{{"text", "äµ€𝄞\n"}, {"number", 1.5}, {"whole", -3}, {"yes", true}, {"list", {1, "two", {{"three", 3}}}}};
   const Json got = answer_of(send(trial, id, data), id).content.value("data", Json());
-  trial.check(got == data, "data is " + got.dump() + ", and not " + data.dump());
+  trial.expect(got == data, "comm_msg", "data is " + got.dump() + ", and not " + data.dump());
 }
 
 void carries_empty_data(Trial& trial) {
   const std::string id = open_answering(trial, trial.word());
   const Json got = answer_of(send(trial, id, Json::object()), id).content.value("data", Json());
-  trial.check(got == Json::object(), "data is " + got.dump() + ", and not {}");
+  trial.expect(got == Json::object(), "comm_msg", "data is " + got.dump() + ", and not {}");
 }
 
 void carries_metadata(Trial& trial) {

@@ -133,7 +133,7 @@ void is_ok_without_matches(Trial& trial) {
 void has_no_matches(Trial& trial) {
   const Json content = complete_nothing(trial);
   if (!content.contains("matches")) Trial::not_applicable("there are no matches: see completion.none.status");
-  trial.check(content.at("matches") == Json::array(), "the matches are " + content.at("matches").dump());
+  trial.expect(content.at("matches") == Json::array(), "complete_reply", "the matches are " + content.at("matches").dump());
 }
 
 void types_its_matches(Trial& trial) {
@@ -144,8 +144,8 @@ void types_its_matches(Trial& trial) {
   if (!metadata.is_object() || !metadata.contains("_jupyter_types_experimental"))
     Trial::not_applicable("the kernel does not type its matches");
   const Json types = metadata.at("_jupyter_types_experimental");
-  trial.check(types.is_array() && types.size() == content.at("matches").size(),
-              std::to_string(content.at("matches").size()) + " matches have " + std::to_string(types.size()) + " types");
+  trial.expect(types.is_array() && types.size() == content.at("matches").size(), "complete_reply",
+               std::to_string(content.at("matches").size()) + " matches have " + std::to_string(types.size()) + " types");
 }
 
 /// That a reply comes, whatever it says.

@@ -45,7 +45,7 @@ void publishes_what_it_replies(Trial& trial) {
     const Json& error = errors.front().content;
     // Where one lacks it, its schema is broken.
     if (!error.contains(key) || !reply.contains(key)) continue;
-    trial.check(error.at(key) == reply.at(key), std::string("error and reply have different ") + key);
+    trial.expect(error.at(key) == reply.at(key), "error", std::string("error and reply have different ") + key);
   }
 }
 

@@ -46,7 +46,14 @@ std::vector<Entry> search(Trial& trial, const std::string& pattern, const Json& 
   return ask(trial, request);
 }
 
+/// Whether an entry has its output, too, is what history.output and history.no-output are about.
 Json inputs(const std::vector<Entry>& found) {
+  Json said = Json::array();
+  for (const auto& entry : found) said.push_back(entry.said.is_array() && !entry.said.empty() ? entry.said[0] : entry.said);
+  return said;
+}
+
+Json said_by(const std::vector<Entry>& found) {
   Json said = Json::array();
   for (const auto& entry : found) said.push_back(entry.said);
   return said;
@@ -64,7 +71,8 @@ std::vector<std::string> run_words(Trial& trial, int count) {
   std::vector<std::string> codes;
   for (int i = 0; i < count; ++i) codes.push_back(run_word(trial));
   const Json newest = inputs(tail(trial, 1));
-  if (newest != Json{codes.back()}) Trial::not_applicable("the kernel keeps no history: see history.tail");
+  if (newest.empty() || newest.back() != codes.back())
+    Trial::not_applicable("the kernel keeps no history: see history.tail");
   return codes;
 }
 
@@ -77,7 +85,8 @@ void is_ok(Trial& trial) {
 void keeps_the_last(Trial& trial) {
   const std::string code = run_word(trial);
   const Json said = inputs(tail(trial, 1));
-  trial.check(said == Json{code}, "the tail of 1 is " + said.dump());
+  // How many there are is history.tail.count's business.
+  trial.expect(!said.empty() && said.back() == code, "history_reply", "the tail of 1 is " + said.dump());
 }
 
 void ends_with_the_newest(Trial& trial) {
@@ -95,8 +104,10 @@ void counts_the_tail(Trial& trial) {
 
 /// The line numbers of cells that are in the history.
 Json line_of(Trial& trial, const std::string& code) {
-  for (const auto& entry : tail(trial, 10)) {
-    if (entry.said == code) return entry.line;
+  const auto found = tail(trial, 10);
+  const Json said = inputs(found);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    if (said[i] == code) return found[i].line;
   }
   Trial::not_applicable("a cell is not in the tail: see history.tail");
 }
@@ -126,7 +137,7 @@ void goes_to_the_end(Trial& trial) {
 
 void knows_its_own_session(Trial& trial) {
   const auto codes = run_words(trial, 2);
-  const Entry newest = tail(trial, 1).at(0);
+  const Entry newest = tail(trial, 1).back();
   const Json said = ask_range(trial, newest.session, newest.line, newest.line.get<int>() + 1);
   trial.check(said == Json{codes[1]}, "the tail says session " + newest.session.dump() + ", line " + newest.line.dump() +
                                           "; there is " + said.dump());
@@ -176,14 +187,15 @@ void finds_once(Trial& trial) {
 void has_outputs(Trial& trial) {
   const auto codes = run_words(trial, 1);
   const auto found = tail(trial, 1, true);
-  const bool pair = found.size() == 1 && found[0].said.is_array() && found[0].said.size() == 2;
-  trial.check(pair && found[0].said[0] == codes[0], "with output the tail of 1 is " + inputs(found).dump());
+  const Json newest = found.empty() ? Json() : found.back().said;
+  trial.check(newest.is_array() && newest.size() == 2 && newest[0] == codes[0],
+              "with output the tail of 1 is " + said_by(found).dump());
 }
 
 void has_no_outputs(Trial& trial) {
   run_words(trial, 1);
   const auto found = tail(trial, 1, false);
-  trial.check(found.size() == 1 && found[0].said.is_string(), "without output the tail of 1 is " + inputs(found).dump());
+  trial.check(!found.empty() && found.back().said.is_string(), "without output the tail of 1 is " + said_by(found).dump());
 }
 
 /// What is executed with the options does not come into the history.

@@ -157,7 +157,8 @@ void are_one(Trial& trial) {
 
 void is_answered(Trial& trial) {
   const auto reply = trial.try_ask(Channel::control, "interrupt_request");
-  trial.check(reply && text_of(reply->content, "status") == "ok", "interrupt_request is not answered with status ok");
+  trial.expect(reply && text_of(reply->content, "status") == "ok", "interrupt_reply",
+               "interrupt_request is not answered with status ok");
 }
 
 void is_answered_when_busy(Trial& trial) {
@@ -167,7 +168,8 @@ void is_answered_when_busy(Trial& trial) {
   trial.check(client.wait_until([&] { return client.waiting(Channel::control); }), "interrupt_request is not answered");
   if (client.waiting(Channel::control)) {
     const Message reply = client.take(Channel::control);
-    trial.check(reply.parent_id() == id && text_of(reply.content, "status") == "ok", "the reply is " + summary(reply));
+    trial.expect(reply.parent_id() == id && text_of(reply.content, "status") == "ok", "interrupt_reply",
+                 "the reply is " + summary(reply));
   }
   trial.abandon();
 }

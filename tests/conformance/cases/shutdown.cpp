@@ -25,12 +25,27 @@ std::string ask_to_end(Trial& trial, bool restart = false, Channel channel = Cha
   return trial.client().request(channel, "shutdown_request", {{"restart", restart}}, {.reply_due = false});
 }
 
+/// Whether the kernel ends in time; one that does not is given up.
+bool has_ended(Trial& trial) {
+  pollfd ended{trial.kernel().pidfd(), POLLIN, 0};
+  if (::poll(&ended, 1, static_cast<int>(Deadline(trial.timeout()).left().count())) == 1) return true;
+  trial.abandon();
+  return false;
+}
+
+/// Of a kernel that was asked to end. NotApplicable when it does not.
+Ending its_end(Trial& trial) {
+  if (!has_ended(trial)) Trial::not_applicable("the kernel does not end: see shutdown.ends");
+  return trial.expect_end();
+}
+
 /// The reply, once the kernel has ended and all that it sent is here. NotApplicable when there is none.
 Message reply_to_the_end(Trial& trial, bool restart) {
   const std::string id = ask_to_end(trial, restart);
   KernelClient& client = trial.client();
-  if (!client.wait_until([&] { return client.waiting(Channel::control); }))
-    Trial::not_applicable("there is no shutdown_reply: see shutdown.reply");
+  const bool answered = client.wait_until([&] { return client.waiting(Channel::control); });
+  has_ended(trial);
+  if (!answered) Trial::not_applicable("there is no shutdown_reply: see shutdown.reply");
   return client.take(Channel::control);
 }
 
@@ -51,7 +66,7 @@ void ends_by_shell(Trial& trial) {
 
 void ends_with_status_0(Trial& trial) {
   ask_to_end(trial);
-  const Ending ending = trial.expect_end();
+  const Ending ending = its_end(trial);
   trial.check(ending == Ending{0, 0}, "the kernel " + to_string(ending));
 }
 
@@ -59,12 +74,11 @@ void is_answered(Trial& trial) {
   const std::string id = ask_to_end(trial);
   KernelClient& client = trial.client();
   trial.check(client.wait_until([&] { return client.waiting(Channel::control); }), "shutdown_request is not answered");
-  trial.expect_end();
+  has_ended(trial);
 }
 
 void says_restart(Trial& trial, bool restart) {
   const Message reply = reply_to_the_end(trial, restart);
-  trial.expect_end();
   trial.check(reply.content.value("restart", Json()) == restart, "the reply is " + reply.content_bytes);
 }
 
@@ -80,7 +94,7 @@ void is_published(Trial& trial) {
                        [](const Message& message) { return message.type() == "shutdown_reply"; });
   });
   trial.check(came, "no shutdown_reply was published");
-  trial.expect_end();
+  has_ended(trial);
 }
 
 /// The process ends; what keeps it is the sample.
@@ -102,7 +116,7 @@ void ends_as_clients_ask(Trial& trial) {
 void ends_when_asked_twice(Trial& trial) {
   ask_to_end(trial);
   ask_to_end(trial);
-  const Ending ending = trial.expect_end();
+  const Ending ending = its_end(trial);
   trial.check(ending.signal == 0, "the kernel " + to_string(ending));
 }
 
@@ -184,8 +198,8 @@ void leaves_no_children(Trial& trial) {
   const Watched child(start_child(trial));
   if (!child.exists()) Trial::not_applicable("the sample background_child does not work");
   ask_to_end(trial);
+  its_end(trial);
   trial.check(child.ends(Deadline(trial.timeout())), "a child process of the kernel's group is still there");
-  trial.abandon();  // whether the kernel ends is shutdown.children.ends' business
 }
 
 void ends_with_children(Trial& trial) {
@@ -196,14 +210,14 @@ void ends_with_children(Trial& trial) {
 
 void leaves_the_connection_file(Trial& trial) {
   ask_to_end(trial);
-  trial.expect_end();
+  its_end(trial);
   trial.check(std::filesystem::exists(trial.kernel().connection_file()), "the connection file is gone");
 }
 
 void leaves_no_sockets(Trial& trial) {
   if (trial.transport() != Transport::ipc) Trial::not_applicable("only ipc has files");
   ask_to_end(trial);
-  trial.expect_end();
+  its_end(trial);
   const std::size_t left = trial.kernel().socket_files().size();
   trial.check(left == 0, std::to_string(left) + " ipc files are still there");
 }

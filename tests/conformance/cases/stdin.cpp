@@ -61,7 +61,7 @@ void check_password(Trial& trial, const std::string& sample, bool password) {
   look_at_request(trial, code, [&](const std::string&, const Message& request) {
     const auto flag = request.content.find("password");
     if (flag == request.content.end()) Trial::not_applicable("there is no password flag: see schema.input_request");
-    trial.check(*flag == password, "the request is " + request.content.dump());
+    trial.expect(*flag == password, "input_request", "the request is " + request.content.dump());
   });
 }
 

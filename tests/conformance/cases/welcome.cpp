@@ -70,7 +70,8 @@ void has_its_topic_frame(Trial& trial) { has_the_topic_frame(trial, trial.word()
 
 void is_sent_for_a_topic(Trial& trial, const std::string& topic) {
   need_welcomes(trial);
-  trial.check(is_welcomed(trial, subscriber(trial, topic), topic), "no welcome for the topic " + topic + " came");
+  trial.expect(is_welcomed(trial, subscriber(trial, topic), topic), "iopub_welcome",
+               "no welcome for the topic " + topic + " came");
 }
 
 void is_sent_for_any_topic(Trial& trial) { is_sent_for_a_topic(trial, trial.word()); }

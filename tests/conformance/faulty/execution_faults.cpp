@@ -320,7 +320,7 @@ std::vector<Fault> error_faults() {
   return {
       {"error-is-ok",
        "Says ok about cells that failed.",
-       {"errors.reply.status", "errors.reply.evalue", "errors.reply.unicode", "errors.reply.silent", "errors.syntax.reply"},
+       {"errors.reply.status", "errors.reply.silent", "errors.syntax.reply"},
        alter(reply("error"),
              [](Message& message) {
                message.set(Part::content, {{"status", "ok"},
@@ -355,7 +355,7 @@ std::vector<Fault> error_faults() {
              })},
       {"error-unpublished",
        "Publishes no errors.",
-       {"errors.published", "errors.published.traceback", "errors.syntax.published"},
+       {"errors.published", "errors.syntax.published"},
        drop(of_type("error"))},
       {"error-published-otherwise",
        "Publishes another error than it answers.",

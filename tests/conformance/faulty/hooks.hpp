@@ -48,6 +48,10 @@ void remember_request(const Message& message);
 /// From the second on.
 [[nodiscard]] HookMaker drop_later(Test test);
 
+// ---- the end ----
+/// Does not return while the kernel stays although it was asked to end.
+void stay();
+
 // ---- changes ----
 [[nodiscard]] Change set(Part part, const char* field, Json value);
 [[nodiscard]] Change erase(Part part, const char* field);

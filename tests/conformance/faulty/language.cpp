@@ -2,6 +2,7 @@
 #include "language.hpp"
 
 #include "fault.hpp"
+#include "hooks.hpp"
 #include "system/probe_text.hpp"
 
 #include <signal.h>
@@ -79,6 +80,8 @@ LanguageInfo Language::language() const {
 namespace {
 
 std::atomic<bool> interrupted_when_idle{false};
+// Signals that come many at once may hit the cell or come after it; those that come after it are none of an idle kernel.
+std::atomic<bool> ended_by_interrupt{false};
 std::atomic<bool> running{false};
 
 struct Running {
@@ -96,23 +99,33 @@ void Language::keep_sigint() {
   ::sigaction(SIGINT, nullptr, &framework);
   struct sigaction keep = framework;
   keep.sa_sigaction = [](int signal, siginfo_t* info, void* context) {
-    if (!running) interrupted_when_idle = true;
+    if (!running && !ended_by_interrupt) interrupted_when_idle = true;
     framework.sa_sigaction(signal, info, context);
   };
   ::sigaction(SIGINT, &keep, nullptr);
 }
 
+namespace {
+
+/// By a handler, since SIG_IGN would be the children's, too.
+void ignore_sigterm() {
+  static const pid_t kernel = ::getpid();
+  ::signal(SIGTERM, [](int signal) {
+    if (::getpid() == kernel) return;
+    ::signal(signal, SIG_DFL);
+    ::raise(signal);
+  });
+}
+
+}  // namespace
+
 void Language::start() {
   if (is_chosen("sigint-kills")) ::signal(SIGINT, SIG_DFL);
-  if (is_chosen("sigterm-ignored")) ::signal(SIGTERM, SIG_IGN);
+  if (is_chosen("sigterm-ignored")) ignore_sigterm();
   if (is_chosen("idle-sigint-waits")) keep_sigint();
 }
 
-void Language::shutdown(bool /*restart*/) {
-  while (is_chosen("shutdown-without-exit")) ::pause();
-  if (is_chosen("shutdown-status-1")) ::_exit(1);
-  if (is_chosen("ipc-files-left")) ::_exit(0);
-}
+void Language::shutdown(bool /*restart*/) { stay(); }
 
 const std::map<std::string_view, Language::Command>& Language::commands() {
   static const std::map<std::string_view, Command> table{{"print", &Language::do_print},
@@ -155,6 +168,7 @@ ExecuteResult Language::execute(const ExecuteRequest& request, Output& out) {
   out_ = &out;
   interrupted_ = false;
   outcome_ = adrastea::ok();
+  ended_by_interrupt = false;
   if (std::exchange(spoil_next_, false) || interrupted_when_idle.exchange(false)) throw Interrupted();
   const Running scope;
   if (is_chosen("silent-not-run") && request.silent) return std::move(outcome_);
@@ -349,6 +363,7 @@ void Language::sleep(double seconds) {
 
 /// What an interrupt does to a cell.
 void Language::end_interrupted() {
+  ended_by_interrupt = true;
   if (is_chosen("interrupt-forgets-variables")) variables_.clear();
   if (is_chosen("interrupt-spoils-next")) spoil_next_ = true;
   if (!is_chosen("interrupt-is-success")) throw Interrupted();

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 // Faults of the start, of heartbeat and control, of interrupts and of the end.
 #include "hooks.hpp"
+#include "kernel/process_signals.hpp"
+
+#include <unistd.h>
 
 #include <atomic>
 #include <memory>
@@ -35,6 +38,8 @@ struct Running {
   }
 };
 
+std::atomic<bool> asked_to_end{false};
+
 Test shutdown_reply() { return all_of({of_type("shutdown_reply"), without(on_channel(Channel::iopub))}); }
 
 std::vector<Fault> control_faults() {
@@ -48,7 +53,7 @@ std::vector<Fault> control_faults() {
       {"connect-ports-wrong",
        "Names other ports than those that it has.",
        {"control.connect.ports"},
-       alter(of_type("connect_reply"), set(Part::content, "shell_port", 1))},
+       alter(of_type("connect_reply"), set(Part::content, "shell_port", 9))},
       {"usage-pid-wrong",
        "Tells another process's usage.",
        {"control.usage.pid"},
@@ -68,18 +73,22 @@ std::vector<Fault> control_faults() {
       {"interrupt-spoils-next",
        "Interrupts the next cell, too.",
        {"interrupt.next", "interrupt.one-cell", "interrupt.others", "interrupt.state", "interrupt.storm"}},
-      {"idle-sigint-waits",
-       "Keeps SIGINT until there is a cell.",
-       {"interrupt.idle", "interrupt.idle.hundred", "interrupt.storm"}},
+      {"idle-sigint-waits", "Keeps SIGINT until there is a cell.", {"interrupt.idle", "interrupt.idle.hundred"}},
       {"sigint-kills",
        "Dies of SIGINT.",
-       {"interrupt.loop", "interrupt.idle", "interrupt.idle.hundred", "interrupt.signal.process", "interrupt.sleep"}},
+       {"interrupt.loop", "interrupt.idle", "interrupt.idle.hundred", "interrupt.print-loop", "interrupt.signal.process",
+        "interrupt.sleep"}},
   };
 }
 
 std::vector<Fault> end_faults() {
   return {
-      {"shutdown-without-exit", "Answers shutdown_request and stays.", {"shutdown.ends"}},
+      {"shutdown-without-exit",
+       "Answers shutdown_request and stays.",
+       {"shutdown.ends", "shutdown.restart.ends", "shutdown.shell", "shutdown.busy", "shutdown.interrupted",
+        "shutdown.queue", "shutdown.children.ends"},
+       {},
+       alter(of_type("shutdown_request"), [](Message&) { asked_to_end = true; })},
       {"shutdown-status-1", "Ends with status 1.", {"shutdown.status"}},
       {"shutdown-reply-missing", "Ends without an answer.", {"shutdown.reply"}, drop(shutdown_reply())},
       {"shutdown-never-restarts",
@@ -94,7 +103,7 @@ std::vector<Fault> end_faults() {
        "Tells nobody but who asked that it ends.",
        {"shutdown.published"},
        drop(all_of({of_type("shutdown_reply"), on_channel(Channel::iopub)}))},
-      {"sigterm-ignored", "Does not hear SIGTERM.", {"shutdown.sigterm"}},
+      {"sigterm-ignored", "Does not hear SIGTERM.", {"shutdown.sigterm", "shutdown.sigterm.busy"}},
       {"children-left", "Leaves behind what cells started.", {"shutdown.children"}},
       {"ipc-files-left", "Leaves its ipc files behind.", {"shutdown.ipc-files"}},
   };
@@ -114,6 +123,10 @@ std::vector<Fault> start_faults() {
 }
 
 }  // namespace
+
+void stay() {
+  while (is_chosen("shutdown-without-exit") && asked_to_end && !adrastea::kernel::ProcessSignals::terminated()) ::pause();
+}
 
 std::vector<Fault> life_faults() {
   std::vector<Fault> all = control_faults();

@@ -47,7 +47,8 @@ int main(int argc, char** argv) {
     ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet
     const int count = static_cast<int>(words.size());
     words.push_back(nullptr);
-    return adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
+    const int status = adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
+    return faulty::is_chosen("shutdown-status-1") ? 1 : status;
   } catch (const std::exception& error) {
     std::cerr << "faulty: " << error.what() << "\n";
     return 2;

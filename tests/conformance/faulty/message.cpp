@@ -57,10 +57,13 @@ Frames Message::frames() const {
   return frames;
 }
 
-Json Message::json(Part part) const {
-  Json parsed = Json::parse(texts.at(static_cast<std::size_t>(part)), nullptr, false);
-  return parsed.is_object() ? parsed : Json::object();
+Json parsed_object(const std::string& text) {
+  Json parsed = Json::parse(text, nullptr, false);
+  if (!parsed.is_object()) parsed = Json::object();
+  return parsed;
 }
+
+Json Message::json(Part part) const { return parsed_object(texts.at(static_cast<std::size_t>(part))); }
 
 std::string Message::type() const { return string_at(json(Part::header), "msg_type"); }
 std::string Message::parent_type() const { return string_at(json(Part::parent), "msg_type"); }

@@ -48,6 +48,9 @@ struct Message {
   void sign();
 };
 
+/// An empty object for a text that is none.
+[[nodiscard]] Json parsed_object(const std::string& text);
+
 /// The string under a key, or empty.
 [[nodiscard]] std::string string_at(const Json& object, const char* key);
 

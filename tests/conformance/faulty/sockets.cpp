@@ -170,10 +170,38 @@ class FaultyPublisher final : public Publisher {
   std::map<std::string, Group> groups_;
 };
 
+/// Files that are removed while it lives and are there again after it.
+class KeptFiles {
+ public:
+  explicit KeptFiles(const std::vector<std::string>& paths) : paths_(paths) {
+    for (const auto& path : paths_) ::link(path.c_str(), (path + ".kept").c_str());
+  }
+  ~KeptFiles() {
+    for (const auto& path : paths_) ::rename((path + ".kept").c_str(), path.c_str());
+  }
+  KeptFiles(const KeptFiles&) = delete;
+  KeptFiles& operator=(const KeptFiles&) = delete;
+
+ private:
+  const std::vector<std::string>& paths_;
+};
+
+/// The ipc files that the fault leaves behind.
+std::vector<std::string> files_to_leave(const ConnectionInfo& info) {
+  std::vector<std::string> paths;
+  if (!is_chosen("ipc-files-left") || info.transport != "ipc") return paths;
+  for (const Channel channel :
+       {Channel::shell, Channel::control, Channel::stdin_channel, Channel::iopub, Channel::heartbeat}) {
+    paths.push_back(info.endpoint(channel).substr(std::string_view("ipc://").size()));
+  }
+  return paths;
+}
+
 class FaultyBound final : public Bound {
  public:
-  FaultyBound(std::unique_ptr<Bound> real, const Fault& fault, std::unique_ptr<FaultyHeartbeat> heartbeat)
-      : real_(std::move(real)), heartbeat_(std::move(heartbeat)) {
+  FaultyBound(std::unique_ptr<Bound> real, const Fault& fault, std::unique_ptr<FaultyHeartbeat> heartbeat,
+              std::vector<std::string> files)
+      : real_(std::move(real)), heartbeat_(std::move(heartbeat)), files_(std::move(files)) {
     shell = router(Channel::shell, *real_->shell, fault);
     stdin_channel = router(Channel::stdin_channel, *real_->stdin_channel, fault);
     control = router(Channel::control, *real_->control, fault);
@@ -190,7 +218,7 @@ class FaultyBound final : public Bound {
   }
 
   void deliver_control_and_iopub() override {
-    while (is_chosen("shutdown-without-exit")) ::pause();
+    stay();
     control.reset();
     iopub.reset();
     real_->deliver_control_and_iopub();
@@ -198,6 +226,7 @@ class FaultyBound final : public Bound {
 
   void remove_files() noexcept override {
     heartbeat_.reset();
+    const KeptFiles kept(files_);
     real_->remove_files();
   }
 
@@ -211,6 +240,7 @@ class FaultyBound final : public Bound {
   std::unique_ptr<Bound> real_;
   std::unique_ptr<FaultyHeartbeat> heartbeat_;
   FaultyRouter::Others routers_;
+  const std::vector<std::string> files_;
 };
 
 }  // namespace
@@ -226,7 +256,7 @@ std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limit
   auto heartbeat = FaultyHeartbeat::make(info);
   auto bound = real_bind_all(info, limits);
   if (heartbeat) info.port(Channel::heartbeat) = heartbeat->port();
-  return std::make_unique<FaultyBound>(std::move(bound), *chosen(), std::move(heartbeat));
+  return std::make_unique<FaultyBound>(std::move(bound), *chosen(), std::move(heartbeat), files_to_leave(info));
 }
 
 }  // namespace faulty
