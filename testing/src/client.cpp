@@ -267,7 +267,7 @@ namespace {
 std::string envelope_rule(const std::string& line) {
   if (line.starts_with("/header/date") || line == "/header lacks \"date\"") return "wire.header.date";
   if (line.starts_with("/header")) return "wire.header.fields";
-  return line.starts_with("/parent_header") ? "wire.parent.fields" : "wire.metadata";
+  return line.starts_with("/parent_header") ? "wire.parent.fields" : "wire.frames.json";
 }
 
 }  // namespace

@@ -32,7 +32,6 @@ std::vector<StandingRule> all_rules() {
        "A header has msg_id, session, username, msg_type and version, each a string."},
       {"wire.header.date", "Messaging, Message header", "A header has a date in ISO 8601 with a time zone."},
       {"wire.parent.fields", "Messaging, Parent header", "A parent_header is {} or a whole header."},
-      {"wire.metadata", "Messaging, Metadata", "The metadata are an object with the fields that their message type has."},
       {"wire.msg-id.unique", "Messaging, Message header", "A msg_id is used once."},
       {"wire.session.single", "Messaging, Message header",
        "A kernel process has one session, on every channel and in every message."},

@@ -43,9 +43,9 @@ void look_at_request(Trial& trial, const std::string& code,
                      const std::function<void(const std::string&, const Message&)>& look) {
   const std::string id = trial.client().execute(code, k_asking);
   const Message request = request_of(trial, id);
-  look(id, request);
   answer(trial, request, "x");
   trial.client().collect(id);
+  look(id, request);
 }
 
 void tells_prompt(Trial& trial) {

@@ -122,6 +122,11 @@ std::vector<Fault> stdin_faults() {
        {"stdin.value.long"},
        {},
        alter(answer(), value([](const std::string& text) { return text.substr(0, 4095); }))},
+      {"answer-never-empty",
+       "Takes an empty answer for a word.",
+       {"stdin.value.empty"},
+       {},
+       alter(answer(), value([](const std::string& text) { return text.empty() ? "nothing" : text; }))},
       {"answer-echoed", "Prints what was answered.", {"stdin.value.once"}},
       {"answer-needs-parent",
        "Takes no answer without a parent.",
@@ -132,6 +137,8 @@ std::vector<Fault> stdin_faults() {
       stale_answers(),
   };
 }
+
+bool asks_for_target(const Message& message) { return !string_at(request_of(message), "target_name").empty(); }
 
 std::vector<Fault> comm_faults() {
   const Test message = of_type("comm_msg");
@@ -149,6 +156,11 @@ std::vector<Fault> comm_faults() {
        {"comm.info.target"},
        {},
        alter(of_type("comm_info_request"), erase(Part::content, "target_name"))},
+      {"comm-info-of-unknown-target",
+       "Lists a comm for a target that does not exist.",
+       {"comm.info.unknown-target"},
+       alter(all_of({of_type("comm_info_reply"), asks_for_target, without(has_comms)}),
+             set(Part::content, "comms", {{"strange", {{"target_name", "strange"}}}}))},
       {"comm-data-dropped",
        "Sends comm_msg without its data.",
        {"comm.message.data", "comm.kernel.send"},

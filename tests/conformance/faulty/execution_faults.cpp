@@ -216,6 +216,15 @@ std::vector<Fault> cell_faults() {
        {"execute.input.code", "execute.input.unicode", "execute.input.control-characters", "execute.input.line-ends",
         "execute.input.long"},
        alter(input(), set(Part::content, "code", ""))},
+      {"empty-fails",
+       "Fails a cell without code.",
+       {"execute.empty"},
+       {},
+       alter(
+           [](const Message& message) {
+             return message.type() == "execute_request" && string_at(message.json(Part::content), "code").empty();
+           },
+           set(Part::content, "code", "error empty"))},
       {"silent-not-run", "Does not run silent cells.", {"execute.silent.runs", "errors.reply.silent"}},
       {"silent-stored", "Stores silent cells.", {"execute.silent.not-stored", "history.silent"}, also_stored(is_silent)},
       {"unstored-stored",

@@ -40,6 +40,8 @@ Test has_status(std::string status) {
   };
 }
 
+bool has_comms(const Message& message) { return !message.json(Part::content).value("comms", Json()).empty(); }
+
 Test all_of(std::initializer_list<Test> tests) {
   return [tests = std::vector<Test>(tests)](const Message& message) {
     return std::all_of(tests.begin(), tests.end(), [&](const Test& test) { return test(message); });

@@ -20,6 +20,8 @@ namespace faulty {
 [[nodiscard]] Test is_output();
 /// Whose content has this status.
 [[nodiscard]] Test has_status(std::string status);
+/// A comm_info_reply that lists something.
+[[nodiscard]] bool has_comms(const Message& message);
 [[nodiscard]] Test all_of(std::initializer_list<Test> tests);
 /// The first message for which it holds, and no later one.
 [[nodiscard]] Test without(Test test);

@@ -78,6 +78,16 @@ HookMaker misread_cursor(int (*units)(const std::string& character)) {
 int bytes(const std::string& character) { return static_cast<int>(character.size()); }
 int utf16_units(const std::string& character) { return character.size() > 3 ? 2 : 1; }
 
+/// An answer to a request whose cursor_pos is no position in its code.
+bool has_odd_cursor(const Message& message) {
+  if (message.type() != "complete_reply" && message.type() != "inspect_reply") return false;
+  const Json request = request_of(message);
+  const Json cursor = request.value("cursor_pos", Json());
+  if (!cursor.is_number_integer()) return true;
+  const auto position = cursor.get<std::int64_t>();
+  return position < 0 || position > static_cast<std::int64_t>(string_at(request, "code").size());
+}
+
 bool has_matches(const Message& message) {
   const Json reply = message.json(Part::content);
   return message.type() == "complete_reply" && reply.contains("matches") && !reply["matches"].empty();
@@ -102,7 +112,7 @@ std::vector<Fault> completion_faults() {
        alter(none, content([](Json& reply, const Json&) { reply["matches"].push_back("something"); }))},
       {"completion-whole-line",
        "Replaces the whole code by a match.",
-       {"completion.unicode", "completion.unicode.astral"},
+       {"completion.range"},
        alter(complete, set(Part::content, "cursor_start", 0))},
       {"completion-swallows-rest",
        "Replaces what follows the cursor, too.",
@@ -124,6 +134,11 @@ std::vector<Fault> completion_faults() {
        "Counts UTF-16 units in completions.",
        {"completion.unicode.astral"},
        alter(has_matches, move_range(astral_characters))},
+      {"odd-cursor-unanswered",
+       "Does not answer requests whose cursor is not in the code.",
+       {"completion.cursor.negative", "completion.cursor.beyond", "completion.cursor.null", "completion.cursor.text",
+        "completion.cursor.float", "completion.cursor.missing", "inspect.cursor.beyond", "inspect.cursor.null"},
+       drop(has_odd_cursor)},
       {"completion-types-missing",
        "Has fewer types than matches.",
        {"completion.types"},
@@ -189,6 +204,11 @@ std::vector<Fault> inspection_faults() {
        "Takes invalid code for complete.",
        {"is_complete.invalid"},
        alter(all_of({of_type("is_complete_reply"), has_status("invalid")}), set(Part::content, "status", "complete"))},
+      {"is-complete-needs-code",
+       "Does not answer an is_complete_request without code.",
+       {"is_complete.missing"},
+       drop(all_of(
+           {of_type("is_complete_reply"), [](const Message& message) { return !request_of(message).contains("code"); }}))},
       {"is-complete-runs", "Runs the code that it is only asked about.", {"is_complete.runs-nothing"}},
   };
 }
@@ -272,6 +292,11 @@ std::vector<Fault> history_faults() {
        {"history.search.unique"},
        {},
        asked("search", "unique", false)},
+      {"history-knows-all-fields",
+       "Does not answer a history_request with a field that it does not know.",
+       {"history.more-fields"},
+       drop(all_of(
+           {of_type("history_reply"), [](const Message& message) { return request_of(message).contains("unknown"); }}))},
       {"history-outputs-missing",
        "Has no outputs.",
        {"history.output"},
@@ -298,6 +323,10 @@ std::vector<Fault> info_faults() {
        "Is another implementation on control.",
        {"info.control.same"},
        alter(all_of({info, on_channel(Channel::control)}), set(Part::content, "implementation", "another"))},
+      {"info-not-on-control",
+       "Does not answer kernel_info_request on control.",
+       {"info.control"},
+       drop(all_of({info, on_channel(Channel::control)}))},
       {"info-version-4",
        "Says that it speaks version 4.",
        {"info.version"},
@@ -330,6 +359,10 @@ std::vector<Fault> info_faults() {
        "Welcomes nobody.",
        {"welcome.sent", "welcome.topic", "welcome.topic.unicode"},
        drop(of_type("iopub_welcome"))},
+      {"welcome-two-frames",
+       "Puts two frames before the delimiter of a welcome.",
+       {"welcome.frame", "welcome.frame.empty"},
+       alter(of_type("iopub_welcome"), [](Message& message) { message.identities.emplace_back("second"); })},
       {"welcome-parent",
        "Welcomes with a parent.",
        {"welcome.parent"},

@@ -11,6 +11,8 @@
 namespace faulty {
 namespace {
 
+std::atomic<bool> asked_to_end{false};  // by a request that the kernel answers, and does not follow
+
 /// Whether a cell runs, as the shell channel's messages tell.
 struct Running {
   std::shared_ptr<std::atomic<bool>> cell = std::make_shared<std::atomic<bool>>(false);
@@ -37,8 +39,6 @@ struct Running {
     };
   }
 };
-
-std::atomic<bool> asked_to_end{false};
 
 Test shutdown_reply() { return all_of({of_type("shutdown_reply"), without(on_channel(Channel::iopub))}); }
 
@@ -68,6 +68,10 @@ std::vector<Fault> control_faults() {
       {"heartbeat-text-only", "Cuts heartbeats at NUL.", {"heartbeat.echo.binary"}},
       {"sleep-not-interrupted", "Cannot be interrupted while it waits.", {"interrupt.sleep", "interrupt.message.sleep"}},
       {"print-loop-not-interrupted", "Cannot be interrupted while it prints.", {"interrupt.print-loop"}},
+      {"interrupt-unanswered",
+       "Does not answer interrupt_request.",
+       {"interrupt.reply", "interrupt.reply.busy"},
+       drop(of_type("interrupt_reply"))},
       {"interrupt-is-success", "Says ok about a cell that was interrupted.", {"interrupt.error", "interrupt.queue"}},
       {"interrupt-forgets-variables", "Forgets all variables with an interrupt.", {"interrupt.state"}},
       {"interrupt-spoils-next",
@@ -89,6 +93,19 @@ std::vector<Fault> end_faults() {
         "shutdown.queue", "shutdown.children.ends"},
        {},
        alter(of_type("shutdown_request"), [](Message&) { asked_to_end = true; })},
+      {"shutdown-restart-stays",
+       "Answers a shutdown_request that says restart and stays.",
+       {"shutdown.restart.ends"},
+       {},
+       alter(all_of({of_type("shutdown_request"),
+                     [](const Message& message) { return message.json(Part::content).value("restart", Json()) == true; }}),
+             [](Message&) { asked_to_end = true; })},
+      {"shutdown-not-on-shell",
+       "Does not hear shutdown_request on shell.",
+       {"shutdown.shell"},
+       {},
+       drop(all_of({of_type("shutdown_request"), on_channel(Channel::shell)}))},
+      {"connection-file-removed", "Removes the connection file of who started it.", {"shutdown.file"}},
       {"shutdown-status-1", "Ends with status 1.", {"shutdown.status"}},
       {"shutdown-reply-missing", "Ends without an answer.", {"shutdown.reply"}, drop(shutdown_reply())},
       {"shutdown-never-restarts",
@@ -125,7 +142,7 @@ std::vector<Fault> start_faults() {
 }  // namespace
 
 void stay() {
-  while (is_chosen("shutdown-without-exit") && asked_to_end && !adrastea::kernel::ProcessSignals::terminated()) ::pause();
+  while (asked_to_end && !adrastea::kernel::ProcessSignals::terminated()) ::pause();
 }
 
 std::vector<Fault> life_faults() {

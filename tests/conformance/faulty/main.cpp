@@ -6,6 +6,7 @@
 
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string_view>
 #include <vector>
@@ -48,6 +49,7 @@ int main(int argc, char** argv) {
     const int count = static_cast<int>(words.size());
     words.push_back(nullptr);
     const int status = adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
+    if (faulty::is_chosen("connection-file-removed")) std::filesystem::remove(words.at(words.size() - 2));
     return faulty::is_chosen("shutdown-status-1") ? 1 : status;
   } catch (const std::exception& error) {
     std::cerr << "faulty: " << error.what() << "\n";

@@ -3,11 +3,12 @@
 // a client waits for each in vain.
 #include "hooks.hpp"
 
+#include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace faulty {
 namespace {
@@ -53,9 +54,57 @@ HookMaker copy_to_another_client(Test test) {
   };
 }
 
+/// Between the busy and the idle of each cell, busy and idle of one that nobody here sent.
+HookMaker interleave_another_cell() {
+  return []() -> Hook {
+    return [](Message message, const Way& way) {
+      if (cell_state("idle")(message)) {
+        Message other = message;
+        other.set(Part::parent, "msg_id", message.parent_id() + "_other");
+        for (const char* name : {"busy", "idle"}) {
+          other.renew();
+          state(name)(other);
+          way.on(other);
+        }
+      }
+      way.on(std::move(message));
+    };
+  };
+}
+
+/// The reply to an aborted cell is kept until the next cell is answered, or until somebody waits for it in vain and asks
+/// for something else. One thread, that of shell.
+struct Overtaking {
+  using Kept = std::shared_ptr<std::vector<Message>>;
+  Kept kept = std::make_shared<std::vector<Message>>();
+
+  HookMaker out = [kept = kept]() -> Hook {
+    return [kept](Message message, const Way& way) {
+      const bool answers = message.channel == Channel::shell && message.type() == "execute_reply";
+      if (answers && kept->empty() && has_status("aborted")(message)) {
+        kept->push_back(std::move(message));
+        return;
+      }
+      way.on(std::move(message));
+      if (answers) release(*kept, way.on);
+    };
+  };
+  HookMaker in = [kept = kept]() -> Hook {
+    return [kept](Message message, const Way& way) {
+      if (message.channel == Channel::shell && message.type() == "kernel_info_request") release(*kept, way.back);
+      way.on(std::move(message));
+    };
+  };
+
+  static void release(std::vector<Message>& kept, const std::function<void(Message)>& way) {
+    for (Message& one : std::exchange(kept, {})) way(std::move(one));
+  }
+};
+
 }  // namespace
 
 std::vector<Fault> order_faults() {
+  const Overtaking overtaking;
   return {
       {"orphan-output",
        "Publishes something that a cell caused without a parent.",
@@ -86,6 +135,10 @@ std::vector<Fault> order_faults() {
        "Is busy only after execute_input.",
        {"order.busy.first"},
        hold(cell_state("busy"), [](const Message& message) { return message.parent_type() == "execute_request"; })},
+      {"busy-with-two",
+       "Executes another client's cell before the idle of the one before.",
+       {"order.busy.one-at-a-time"},
+       interleave_another_cell()},
       {"busy-twice", "Is busy twice with a cell.", {"order.busy.once"}, repeat(cell_state("busy"))},
       {"idle-missing", "Is never idle after is_complete_request.", {"order.idle.sent"}, drop(rare_state("idle"))},
       {"idle-twice", "Is idle twice after a cell.", {"order.idle.once"}, repeat(cell_state("idle"))},
@@ -108,16 +161,24 @@ std::vector<Fault> order_faults() {
        "Gives a reply the number of the next cell.",
        {"order.count.reply"},
        alter(of_type("execute_reply"), count_one_more())},
-      {"reply-missing", "Never answers is_complete_request.", {"order.reply.sent"}, drop(rare_reply())},
+      {"reply-missing",
+       "Never answers an is_complete_request about whole code.",
+       {"order.reply.sent"},
+       drop(all_of({rare_reply(), has_status("complete")}))},
       {"reply-twice", "Answers each execute_request twice.", {"order.reply.once"}, repeat(of_type("execute_reply"))},
       {"reply-type-wrong",
        "Answers is_complete_request by is_complete_response.",
        {"order.reply.type"},
        alter(rare_reply(), set(Part::header, "msg_type", "is_complete_response"))},
       {"reply-channel-wrong",
-       "Answers is_complete_request on control.",
+       "Answers usage_request on shell.",
        {"order.reply.channel"},
-       alter(rare_reply(), [](Message& message) { message.channel = Channel::control; })},
+       alter(of_type("usage_reply"), [](Message& message) { message.channel = Channel::shell; })},
+      {"reply-overtaken",
+       "Answers a cell that it aborts after the next one.",
+       {"order.reply.fifo"},
+       overtaking.out,
+       overtaking.in},
       {"reply-to-everybody",
        "Sends replies to every client that it knows.",
        {"order.reply.addressee"},

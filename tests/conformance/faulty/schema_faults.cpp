@@ -27,8 +27,6 @@ Change put(const char* field, const char* name, Json value) {
   };
 }
 
-bool has_comms(const Message& message) { return !message.json(Part::content).value("comms", Json()).empty(); }
-
 Test ok(const char* type) { return all_of({of_type(type), has_status("ok")}); }
 
 }  // namespace

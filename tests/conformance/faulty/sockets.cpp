@@ -173,7 +173,7 @@ class FaultyPublisher final : public Publisher {
 /// Files that are removed while it lives and are there again after it.
 class KeptFiles {
  public:
-  explicit KeptFiles(const std::vector<std::string>& paths) : paths_(paths) {
+  explicit KeptFiles(std::vector<std::string> paths) : paths_(std::move(paths)) {
     for (const auto& path : paths_) ::link(path.c_str(), (path + ".kept").c_str());
   }
   ~KeptFiles() {
@@ -183,7 +183,7 @@ class KeptFiles {
   KeptFiles& operator=(const KeptFiles&) = delete;
 
  private:
-  const std::vector<std::string>& paths_;
+  const std::vector<std::string> paths_;
 };
 
 /// The ipc files that the fault leaves behind.
@@ -201,7 +201,7 @@ class FaultyBound final : public Bound {
  public:
   FaultyBound(std::unique_ptr<Bound> real, const Fault& fault, std::unique_ptr<FaultyHeartbeat> heartbeat,
               std::vector<std::string> files)
-      : real_(std::move(real)), heartbeat_(std::move(heartbeat)), files_(std::move(files)) {
+      : kept_(std::move(files)), real_(std::move(real)), heartbeat_(std::move(heartbeat)) {
     shell = router(Channel::shell, *real_->shell, fault);
     stdin_channel = router(Channel::stdin_channel, *real_->stdin_channel, fault);
     control = router(Channel::control, *real_->control, fault);
@@ -226,7 +226,6 @@ class FaultyBound final : public Bound {
 
   void remove_files() noexcept override {
     heartbeat_.reset();
-    const KeptFiles kept(files_);
     real_->remove_files();
   }
 
@@ -237,10 +236,10 @@ class FaultyBound final : public Bound {
     return one;
   }
 
+  const KeptFiles kept_;  // the first, so that it outlives the sockets, which remove their files
   std::unique_ptr<Bound> real_;
   std::unique_ptr<FaultyHeartbeat> heartbeat_;
   FaultyRouter::Others routers_;
-  const std::vector<std::string> files_;
 };
 
 }  // namespace
