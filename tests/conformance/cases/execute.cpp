@@ -104,15 +104,23 @@ void counts_each_cell(Trial& trial) {
   check_count(trial, count_of(trial.observe(print_of(trial))), first + 2);
 }
 
+/// The number of a cell that follows another. NotApplicable when cells are not counted one by one at all.
+std::int64_t count_of_second(Trial& trial) {
+  const std::int64_t first = count_of(trial.observe(print_of(trial)));
+  const std::int64_t second = count_of(trial.observe(print_of(trial)));
+  if (second != first + 1) Trial::not_applicable("cells are not counted one by one: see execute.count.increments");
+  return second;
+}
+
 void counts_errors(Trial& trial) {
   const std::string failing = trial.sample("error", {{"text", trial.word()}});
-  const std::int64_t first = count_of(trial.observe(print_of(trial)));
+  const std::int64_t first = count_of_second(trial);
   trial.observe(failing);
   check_count(trial, count_of(trial.observe(print_of(trial))), first + 2);
 }
 
 void check_not_counted(Trial& trial, const ExecuteOptions& options) {
-  const std::int64_t first = count_of(trial.observe(print_of(trial)));
+  const std::int64_t first = count_of_second(trial);
   trial.observe(print_of(trial), options);
   check_count(trial, count_of(trial.observe(print_of(trial))), first + 1);
 }
@@ -188,7 +196,10 @@ void evaluates_when_silent(Trial& trial) {
 void tells_failed_expressions(Trial& trial) {
   need_expressions(trial);
   const std::string failing = trial.sample("syntax_error");
-  const Json answer = answer_of(trial.run(print_of(trial), asking_for("wanted", failing)), "wanted");
+  const Exchange cell = trial.run(print_of(trial), asking_for("wanted", failing));
+  if (testing::text_of(Trial::reply(cell).content, "status") != "ok")
+    Trial::not_applicable("the cell fails, too: see execute.user-expressions.reply");
+  const Json answer = answer_of(cell, "wanted");
   trial.expect(testing::text_of(answer, "status") == "error", "execute_reply",
                "the answer to a failing expression is " + answer.dump());
 }
@@ -214,7 +225,7 @@ void accepts_code_alone(Trial& trial) {
 }
 
 void counts_by_default(Trial& trial) {
-  const std::int64_t first = count_of(trial.observe(print_of(trial)));
+  const std::int64_t first = count_of_second(trial);
   trial.observe_request(trial.client().request(Channel::shell, "execute_request", {{"code", print_of(trial)}}));
   check_count(trial, count_of(trial.observe(print_of(trial))), first + 2);
 }

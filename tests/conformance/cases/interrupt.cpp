@@ -88,11 +88,19 @@ void leaves_the_state(Trial& trial) {
   if (trial.run(show).text("stdout").find(text) == std::string::npos)
     Trial::not_applicable("the sample show does not work");
   interrupted_loop(trial);
+  const Exchange next = trial.run(trial.sample("print", {{"text", trial.word()}}));
+  if (text_of(Trial::reply(next).content, "status") != "ok")
+    Trial::not_applicable("the next cell does not run: see interrupt.next");
   trial.check(trial.run(show).text("stdout").find(text) != std::string::npos, "the variable has not its value any more");
 }
 
-/// Interrupts a loop while a print of `client` waits; returns what comes of the print.
-Exchange waits_behind_a_loop(Trial& trial, KernelClient& client, bool stop_on_error) {
+struct Two {
+  Exchange loop;
+  Exchange print;
+};
+
+/// Interrupts a loop while a print of `client` waits; returns what comes of both.
+Two waits_behind_a_loop(Trial& trial, KernelClient& client, bool stop_on_error) {
   const std::string loop = trial.begin(trial.client(), trial.sample("loop"), {.stop_on_error = stop_on_error});
   const std::string waiting = client.execute(trial.sample("print", {{"text", trial.word()}}));
   // What is answered now was sent after the cell: the kernel has that, too.
@@ -102,24 +110,27 @@ Exchange waits_behind_a_loop(Trial& trial, KernelClient& client, bool stop_on_er
     trial.abandon();
     Trial::not_applicable("the cell goes on: see interrupt.loop");
   }
-  return client.collect(waiting);
+  Exchange ended = trial.client().collect(loop);
+  return {std::move(ended), client.collect(waiting)};
 }
 
 void ends_one_cell(Trial& trial) {
-  const Exchange cell = waits_behind_a_loop(trial, trial.client(), false);
+  const Exchange cell = waits_behind_a_loop(trial, trial.client(), false).print;
   trial.check(text_of(Trial::reply(cell).content, "status") == "ok", "the cell that waited ends with " + cell.status());
 }
 
 void ends_no_cell_of_others(Trial& trial) {
   KernelClient& other = trial.connect();
-  const Exchange cell = waits_behind_a_loop(trial, other, false);
+  const Exchange cell = waits_behind_a_loop(trial, other, false).print;
   trial.check(text_of(Trial::reply(cell).content, "status") == "ok",
               "the other client's cell that waited ends with " + cell.status());
 }
 
 void aborts_the_queue(Trial& trial) {
-  const Exchange cell = waits_behind_a_loop(trial, trial.client(), true);
-  const std::string status = text_of(Trial::reply(cell).content, "status");
+  const Two cells = waits_behind_a_loop(trial, trial.client(), true);
+  if (text_of(Trial::reply(cells.loop).content, "status") != "error")
+    Trial::not_applicable("the interrupt is no error that could stop anything: see interrupt.error");
+  const std::string status = text_of(Trial::reply(cells.print).content, "status");
   trial.check(status == "aborted" || status == "error", "the cell that waited ends with " + status);
 }
 

@@ -225,7 +225,7 @@ std::vector<Fault> cell_faults() {
              return message.type() == "execute_request" && string_at(message.json(Part::content), "code").empty();
            },
            set(Part::content, "code", "error empty"))},
-      {"silent-not-run", "Does not run silent cells.", {"execute.silent.runs", "errors.reply.silent"}},
+      {"silent-not-run", "Does not run silent cells.", {"execute.silent.runs"}},
       {"silent-stored", "Stores silent cells.", {"execute.silent.not-stored", "history.silent"}, also_stored(is_silent)},
       {"unstored-stored",
        "Stores cells although it must not.",
@@ -247,15 +247,12 @@ std::vector<Fault> counter_faults() {
        "Gives the first cell the number 0.",
        {"execute.count.first"},
        recount([](const Message&, int count) { return std::max(count - 1, 0); })},
-      {"counts-by-two",
-       "Counts each cell twice.",
-       {"execute.count.increments", "execute.count.errors", "execute.defaults.store-history", "execute.silent.not-counted",
-        "execute.unstored.not-counted"},
-       recount([](const Message&, int count) { return std::max(2 * count - 1, 0); })},
+      {"counts-by-two", "Counts each cell twice.", {"execute.count.increments"}, recount([](const Message&, int count) {
+         return std::max(2 * count - 1, 0);
+       })},
       {"count-constant",
        "Gives every cell the same number.",
-       {"execute.count.increments", "execute.count.errors", "execute.defaults.store-history", "execute.silent.not-counted",
-        "execute.unstored.not-counted"},
+       {"execute.count.increments"},
        recount([](const Message&, int) { return 1; })},
   };
 }
@@ -282,7 +279,7 @@ std::vector<Fault> request_faults() {
              }))},
       {"expression-errors-fail",
        "Lets a cell fail whose user_expressions do.",
-       {"execute.user-expressions.reply", "execute.user-expressions.error"},
+       {"execute.user-expressions.reply"},
        alter(
            [](const Message& message) {
              const Json values = message.json(Part::content).value("user_expressions", Json::object());

@@ -171,7 +171,7 @@ ExecuteResult Language::execute(const ExecuteRequest& request, Output& out) {
   ended_by_interrupt = false;
   if (std::exchange(spoil_next_, false) || interrupted_when_idle.exchange(false)) throw Interrupted();
   const Running scope;
-  if (is_chosen("silent-not-run") && request.silent) return std::move(outcome_);
+  if (is_chosen("silent-not-run") && request.silent && !request.code.starts_with("error ")) return std::move(outcome_);
   const auto lines = lines_of(request.code);
   for (std::string_view line : lines) {
     const auto word = take_word(line);
@@ -387,6 +387,7 @@ void Language::do_again(std::string_view /*text*/) {
 
 void Language::do_input(std::string_view text) {
   const std::string line = host().input(text).value_or("");
+  if (is_chosen("empty-answer-fails") && line.empty()) throw adrastea::ExecutionError("InputError", "nothing was said");
   do_print(line);
   if (is_chosen("answer-echoed")) do_print(line);
 }
