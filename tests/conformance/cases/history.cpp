@@ -25,6 +25,8 @@ std::vector<Entry> entries(const Message& reply) {
   std::vector<Entry> found;
   for (const auto& entry : *history) {
     if (!entry.is_array() || entry.size() != 3) Trial::not_applicable("an entry is no triple: see schema.history_reply");
+    if (!entry[0].is_number_integer() || !entry[1].is_number_integer())
+      Trial::not_applicable("a session or line is no integer: see schema.history_reply");
     found.push_back({entry[0], entry[1], entry[2]});
   }
   return found;

@@ -35,6 +35,13 @@ void need_signals(const Trial& trial) {
   if (!trial.interrupts_by_signal()) Trial::not_applicable("the kernel is not interrupted by signals");
 }
 
+/// A kernel for signals may leave control to shutdown_request alone; one that answers anything there answers this, too.
+void need_control(const Trial& trial) {
+  if (trial.interrupts_by_signal() && !trial.abilities().control_info)
+    Trial::not_applicable(
+        "the kernelspec asks for signals, and the kernel answers nothing of the kind on control: see info.control");
+}
+
 void ends_a_loop_by_message(Trial& trial) {
   need_signals(trial);
   ends(trial, trial.sample("loop"), by_message);
@@ -148,6 +155,7 @@ void is_harmless_when_idle(Trial& trial) { interrupts_when_idle(trial, 1); }
 void are_harmless_when_idle(Trial& trial) { interrupts_when_idle(trial, 100); }
 
 void a_message_is_harmless_when_idle(Trial& trial) {
+  need_control(trial);
   need_signals(trial);
   expect_print(trial, trial.client());
   trial.try_ask(Channel::control, "interrupt_request");
@@ -167,12 +175,14 @@ void are_one(Trial& trial) {
 }
 
 void is_answered(Trial& trial) {
+  need_control(trial);
   const auto reply = trial.try_ask(Channel::control, "interrupt_request");
   trial.expect(reply && text_of(reply->content, "status") == "ok", "interrupt_reply",
                "interrupt_request is not answered with status ok");
 }
 
 void is_answered_when_busy(Trial& trial) {
+  need_control(trial);
   trial.begin(trial.client(), trial.sample("loop"));
   KernelClient& client = trial.client();
   const std::string id = client.request(Channel::control, "interrupt_request", Json::object(), {.reply_due = false});
