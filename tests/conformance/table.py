@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Judges our kernels and those of others with jupyter-conformance and writes docs/conformance.md.
 
-What was found out about each failure of another's kernel is in notes.json, by kernel and case, and stands beside it; a failure
-without a note says so. The reports themselves (JSON and HTML) are left in the folder of results.
+What was found out by hand about the failures of a kernel is in notes.json: for each kernel, globs of cases (parted by commas) and what
+is known of them; the first that fits a case counts. A failure that none fits is shown as one that nobody has looked into. The
+reports themselves (JSON) are left in the folder of results, and --only uses those of the other kernels again.
 """
 
 import argparse
@@ -11,131 +12,194 @@ import json
 import os
 import subprocess
 import sys
+import time
 from datetime import date
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
-LAUNCHES = ["tcp", "ipc", "port0"]
+BROKEN = ("FAIL", "warning", "ERROR")
+UNKNOWN = "Not looked into yet."
 
-# name in the table, kernelspec, where it comes from
+Report = dict[str, Any]
+Outcome = dict[str, Any]
+
+
+class Kernel(NamedTuple):
+    """A row of the table. Others' kernels are launched as every launcher does it, over tcp; ours in all ways there are."""
+
+    name: str
+    kernelspec: str
+    source: str
+    launch: str = "tcp"
+
+
 KERNELS = [
-    ("adrastea-lua", "lua", "here"),
-    ("adrastea-echo", "echo", "here"),
-    ("ipykernel", "python3", "PyPI"),
-    ("xpython", "xpython", "Debian"),
-    ("IRkernel", "ir", "Debian"),
-    ("bash_kernel", "bash", "PyPI"),
+    Kernel("adrastea-lua", "lua", "here", "all"),
+    Kernel("adrastea-echo", "echo", "here", "all"),
+    Kernel("ipykernel", "python3", "PyPI"),
+    Kernel("xpython", "xpython", "Debian"),
+    Kernel("IRkernel", "ir", "Debian"),
+    Kernel("bash_kernel", "bash", "PyPI"),
 ]
 
 
-def judge(tool, name, kernel, launch, results, timeout):
-    """The report of one kernel in one launch mode, or the line that says why there is none."""
-    report = results / f"{name}-{launch}.json"
-    report.unlink(missing_ok=True)
-    command = [tool, kernel, "--launch", launch, "--jobs", "2", "--timeout", str(timeout), "--quiet"]
-    done = subprocess.run([*command, "--format", "json", "--output", report], capture_output=True, text=True, check=False)
-    if not report.exists():
-        return done.stderr.strip().splitlines()[0].removeprefix("jupyter-conformance: ")
-    return json.loads(report.read_text())
+def judge(options: argparse.Namespace, kernel: Kernel) -> Report | str:
+    """The report of one kernel, or the line that says why there is none."""
+    file = options.results / f"{kernel.name}.json"
+    file.unlink(missing_ok=True)
+    command = [options.tool, kernel.kernelspec, "--launch", kernel.launch, "--jobs", str(options.jobs)]
+    command += ["--timeout", str(options.timeout), "--quiet", "--format", "json", "--output", str(file)]
+    start = time.monotonic()
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    print(f"  {kernel.name} over {kernel.launch}: {time.monotonic() - start:.0f} s", flush=True)
+    if file.exists():
+        return json.loads(file.read_text())
+    lines = done.stderr.strip().splitlines() or [f"jupyter-conformance ended with status {done.returncode}"]
+    return lines[0].removeprefix("jupyter-conformance: ")
 
 
-def version(report):
+def one_line(text: str, most: int = 240) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[:most].rstrip() + "…"
+
+
+def cell(text: str, most: int = 240) -> str:
+    return one_line(text, most).replace("|", "\\|").replace("<", "&lt;")
+
+
+def version(report: Report) -> str:
     info = report["kernel_info"]
     return f"{info.get('implementation_version', '?')}, protocol {info.get('protocol_version', '?')}"
 
 
-def count(report, verdict):
+def count(report: Report, verdict: str) -> int:
     return sum(outcome["verdict"] == verdict for outcome in report["outcomes"])
 
 
-def broken(report):
-    return [outcome for outcome in report["outcomes"] if outcome["verdict"] in ("FAIL", "warning", "ERROR")]
-
-
-def table_of_kernels(reports):
-    lines = ["| kernel | version | over | pass | FAIL | warning | not applicable | messages | seconds |",
-             "|---|---|---|---|---|---|---|---|---|"]
-    for name, _, source in KERNELS:
-        for launch in LAUNCHES:
-            report = reports.get((name, launch))
-            if report is None:
-                continue
-            if isinstance(report, str):
-                lines.append(f"| {name} | {source} | {launch} | | | | | | {report.split('{')[0][:160].replace('|', '/')} |")
-                continue
+def summary(reports: dict[str, Report | str]) -> list[str]:
+    lines = [
+        "| kernel | version | from | over | pass | FAIL | warning | n/a | messages | run time |",
+        "|---|---|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    for kernel in KERNELS:
+        report = reports.get(kernel.name)
+        if isinstance(report, str):
+            lines.append(f"| {kernel.name} | | {kernel.source} | {kernel.launch} | | | | | | {cell(report)} |")
+        elif report is not None:
+            over = ", ".join(sorted({outcome["launch"] for outcome in report["outcomes"]}))
             numbers = " | ".join(str(count(report, verdict)) for verdict in ("pass", "FAIL", "warning", "n/a"))
-            lines.append(f"| {name} | {version(report)} ({source}) | {launch} | {numbers} | {report['messages']} | {report['seconds']:.0f} |")
+            name = f"[{kernel.name}](#{kernel.name.lower()})"
+            lines.append(
+                f"| {name} | {version(report)} | {kernel.source} | {over} | {numbers} | {report['messages']} | {report['seconds']:.0f} s |"
+            )
     return lines
 
 
-def cell(text, most=260):
-    text = " ".join(text.split())
-    text = text if len(text) <= most else text[:most] + "…"
-    return text.replace("|", "\\|").replace("<", "&lt;")
+def note_on(identity: str, notes: dict[str, str]) -> str:
+    for globs, note in notes.items():
+        if any(fnmatchcase(identity, glob) for glob in globs.split(",")):
+            return note
+    return UNKNOWN
 
 
-def findings_of(name, reports, notes):
-    """One line a case: in which launch modes it failed, what was seen, and what was found out about it."""
-    seen = {}
-    for launch in LAUNCHES:
-        report = reports.get((name, launch))
+def broken_cases(report: Report) -> dict[str, tuple[Outcome, list[str]]]:
+    """By case: how it failed, and in which launch modes."""
+    seen: dict[str, tuple[Outcome, list[str]]] = {}
+    for outcome in report["outcomes"]:
+        if outcome["verdict"] in BROKEN:
+            seen.setdefault(outcome["id"], (outcome, []))[1].append(outcome["launch"])
+    return dict(sorted(seen.items(), key=lambda item: (BROKEN.index(item[1][0]["verdict"]), item[0])))
+
+
+def chapter(kernel: Kernel, report: Report, notes: dict[str, str]) -> list[str]:
+    """What does not hold, by what was found out about it: those with a failed MUST first."""
+    lines = ["", f"## {kernel.name}", ""]
+    failed = broken_cases(report)
+    if not failed:
+        return [*lines, "Nothing fails and nothing warns."]
+    groups: dict[str, list[tuple[Outcome, list[str]]]] = {}
+    for identity, (outcome, launches) in failed.items():
+        groups.setdefault(note_on(identity, notes), []).append((outcome, launches))
+    for note, members in sorted(groups.items(), key=lambda group: group[0] == UNKNOWN):
+        lines += ["", f"**{note}**" if note == UNKNOWN else note, "", "| case | | rule | seen |", "|---|---|---|---|"]
+        for outcome, launches in members:
+            over = "" if kernel.launch == "tcp" else f" over {', '.join(launches)}"
+            finding = outcome["findings"][0] if outcome["findings"] else ""
+            rule = f"{cell(outcome['requirement'])} [{cell(outcome['section'])}]"
+            lines.append(f"| `{outcome['id']}` | {outcome['verdict']}{over} | {rule} | {cell(finding)} |")
+    return lines
+
+
+def document(reports: dict[str, Report | str], notes: dict[str, dict[str, str]]) -> str:
+    good = [report for report in reports.values() if isinstance(report, dict)]
+    cases = max(len({outcome["id"] for outcome in report["outcomes"]}) for report in good)
+    lines = [
+        "# Kernels and the protocol",
+        "",
+        f"What `{good[0]['tool']}` says of our kernels and of others, {date.today().isoformat()}. Each of {cases} cases and standing rules is tried",
+        "on a process of its own (in each launch mode, for ours), and every message that comes is checked against schemas and the order that",
+        "the protocol promises. *FAIL* is a MUST that does not hold, *warning* a SHOULD. *n/a*: the kernel does not offer it, what the case",
+        "looks at did not come because of a fault that another rule states, or the tool has no code for it in that language.",
+        "",
+        "Below the table stands, for each kernel, what does not hold, put together by cause: what was found out about it, then the cases that show",
+        "it, with the rule, the section of the protocol's text that it comes from, and what was seen. A number of failures is no mark: one",
+        "fault may break many rules, and most of these kernels were written before some of the rules.",
+        "",
+        "`scripts/conformance table` writes this page; [conformance-guide.md](conformance-guide.md) tells how to try a kernel of yours.",
+        "",
+    ]
+    lines += summary(reports)
+    for kernel in KERNELS:
+        report = reports.get(kernel.name)
         if isinstance(report, dict):
-            for outcome in broken(report):
-                seen.setdefault(outcome["id"], (outcome, []))[1].append(launch)
-    if not seen:
-        return ["Nothing."]
-    lines = ["| case | | over | rule | seen | looked into |", "|---|---|---|---|---|---|"]
-    for identity, (outcome, launches) in sorted(seen.items()):
-        note = notes.get(name, {}).get(identity, "**not looked into**")
-        over = "all" if launches == LAUNCHES else ", ".join(launches)
-        finding = outcome["findings"][0] if outcome["findings"] else ""
-        lines.append(f"| `{identity}` | {outcome['verdict']} | {over} | {cell(outcome['requirement'])} | {cell(finding)} | {cell(note, 600)} |")
-    return lines
-
-
-def document(reports, notes, cases):
-    lines = ["# Kernels and the protocol", "",
-             f"`jupyter-conformance` on our kernels and on others, {date.today().isoformat()}: {cases} cases and standing rules, each case on a process "
-             "of its own, every message checked against schemas and the order that the protocol promises. FAIL is a MUST that does not hold, "
-             "warning a SHOULD. *Not applicable*: the kernel does not offer it, or the tool has no code for it in that language. "
-             "This page is written by `scripts/conformance table`; how to use the tool on your kernel is in "
-             "[conformance-guide.md](conformance-guide.md).", ""]
-    lines += table_of_kernels(reports)
-    for name, _, source in KERNELS:
-        if any((name, launch) in reports for launch in LAUNCHES):
-            lines += ["", f"## {name}", ""] + findings_of(name, reports, notes)
+            lines += chapter(kernel, report, notes.get(kernel.name, {}))
     return "\n".join(lines) + "\n"
 
 
-def main():
+def environment(options: argparse.Namespace) -> dict[str, str]:
+    """Where the kernels are, and a home of their own: what is in the user's (~/.bashrc, ~/.Rprofile) shall change no verdict."""
+    home = options.results / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    paths = (options.prefix / "share/jupyter", options.venv / "share/jupyter")
+    return {"HOME": str(home), "JUPYTER_PATH": os.pathsep.join(map(str, paths))}
+
+
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tool", required=True)
     parser.add_argument("--prefix", type=Path, required=True, help="where our kernels are installed")
     parser.add_argument("--venv", type=Path, required=True, help="where the kernels from PyPI are installed")
     parser.add_argument("--results", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
-    parser.add_argument("--timeout", type=float, default=10)
-    parser.add_argument("--only", default="", help="names of kernels, parted by commas; the others' last results are used")
-    options = parser.parse_args()
+    parser.add_argument("--timeout", type=float, default=30, help="seconds that a kernel has for anything")
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", help="names of kernels, parted by commas ('' for none); of the others the last results are used")
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = arguments()
     options.results.mkdir(parents=True, exist_ok=True)
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(str(p / "share/jupyter") for p in (options.prefix, options.venv))
+    os.environ.update(environment(options))
     if not (options.venv / "share/jupyter/kernels/bash").exists():
         subprocess.run([options.venv / "bin/python", "-m", "bash_kernel.install", "--sys-prefix"], check=True)
-    chosen = options.only.split(",") if options.only else [name for name, _, _ in KERNELS]
-    reports = {}
-    for name, kernel, _ in KERNELS:
-        for launch in LAUNCHES:
-            old = options.results / f"{name}-{launch}.json"
-            if name in chosen:
-                print(f"{name} over {launch}", flush=True)
-                reports[name, launch] = judge(options.tool, name, kernel, launch, options.results, options.timeout)
-            elif old.exists():
-                reports[name, launch] = json.loads(old.read_text())
+    chosen = [kernel.name for kernel in KERNELS] if options.only is None else options.only.split(",")
+    reports: dict[str, Report | str] = {}
+    start = time.monotonic()
+    for kernel in KERNELS:
+        old = options.results / f"{kernel.name}.json"
+        if kernel.name in chosen:
+            reports[kernel.name] = judge(options, kernel)
+        elif old.exists():
+            reports[kernel.name] = json.loads(old.read_text())
+    if not any(isinstance(report, dict) for report in reports.values()):
+        sys.exit("no kernel could be judged: " + "; ".join(str(report) for report in reports.values()))
     notes = json.loads((HERE / "notes.json").read_text())
-    cases = max(len(report["outcomes"]) for report in reports.values() if isinstance(report, dict))
-    options.output.write_text(document(reports, notes, cases))
-    print(f"written: {os.path.relpath(options.output)}")
+    options.output.write_text(document(reports, notes))
+    print(f"  written: {os.path.relpath(options.output)} ({time.monotonic() - start:.0f} s)")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
