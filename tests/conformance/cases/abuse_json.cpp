@@ -77,12 +77,16 @@ void send_raw(RawPeer& peer, const char* type, const std::string& content) {
   peer.send(Channel::shell, peer.sign({header_of(peer, type), "{}", "{}", content}));
 }
 
+/// What else an execute_request has: that it may be missing is what execute.defaults.* is about.
+constexpr const char* k_flags =
+    R"(,"silent":false,"store_history":true,"allow_stdin":false,"stop_on_error":false,"user_expressions":{}})";
+
 void surrogates(Trial& trial) {
   RawPeer peer(trial);
   for (const char* text :
        {R"(\ud800)", R"(\udc00)", R"(\ud83d)", R"(\ud800\ud800)", R"(\udc00\ud800)", R"(\uffff\ufffe)"}) {
     const std::string code = std::string(R"({"code":")") + text + "\"";
-    send_raw(peer, "execute_request", code + "}");
+    send_raw(peer, "execute_request", code + k_flags);
     send_raw(peer, "complete_request", code + R"(,"cursor_pos":1})");
     send_raw(peer, "inspect_request", code + R"(,"cursor_pos":0,"detail_level":0})");
     send_raw(peer, "is_complete_request", code + "}");
@@ -94,7 +98,7 @@ void surrogates(Trial& trial) {
 void nul(Trial& trial) {
   RawPeer peer(trial);
   const std::string code = R"({"code":"a\u0000b")";
-  send_raw(peer, "execute_request", code + "}");
+  send_raw(peer, "execute_request", code + k_flags);
   send_raw(peer, "complete_request", code + R"(,"cursor_pos":2})");
   send_raw(peer, "inspect_request", code + R"(,"cursor_pos":2,"detail_level":0})");
   send_raw(peer, "is_complete_request", code + "}");
@@ -104,7 +108,7 @@ void nul(Trial& trial) {
 
 void duplicate_keys(Trial& trial) {
   RawPeer peer(trial);
-  send_raw(peer, "execute_request", R"({"code":"","code":5,"code":""})");
+  send_raw(peer, "execute_request", std::string(R"({"code":"","code":5,"code":"")") + k_flags);
   send_raw(peer, "complete_request", R"({"code":"a","cursor_pos":1,"code":"","cursor_pos":"x"})");
   std::string header = header_of(peer);
   header.back() = ',';
@@ -286,9 +290,10 @@ void many_keys(Trial& trial) {
 
 void large_code(Trial& trial) {
   RawPeer peer(trial);
-  const std::string code = R"({"code":")" + std::string(k_megabyte, ' ') + R"(","cursor_pos":0,"detail_level":0})";
-  for (const char* type : {"execute_request", "complete_request", "inspect_request", "is_complete_request"})
-    send_raw(peer, type, code);
+  const std::string code = R"({"code":")" + std::string(k_megabyte, ' ') + '"';
+  send_raw(peer, "execute_request", code + k_flags);
+  for (const char* type : {"complete_request", "inspect_request", "is_complete_request"})
+    send_raw(peer, type, code + R"(,"cursor_pos":0,"detail_level":0})");
   expect_no_harm(trial, peer);
 }
 
