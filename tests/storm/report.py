@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Figures as Markdown tables, and their places in docs/reliability.md."""
+
+import os
+import re
+import statistics
+from datetime import date
+from pathlib import Path
+
+
+def percentile(values: list[float], percent: int) -> float:
+    return statistics.quantiles(values, n=100, method="inclusive")[percent - 1] if len(values) > 1 else values[0]
+
+
+def milliseconds(values: list[float], *percents: int) -> str:
+    """The percentiles of seconds, 100 meaning the greatest, as text; a dash where nothing was measured."""
+    if not values:
+        return "–"
+    return " / ".join(f"{1000 * (max(values) if p == 100 else percentile(values, p)):.0f}" for p in percents)
+
+
+def table(heads: list[str], rows: list[list[object]]) -> str:
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def machine() -> str:
+    """In general words: the figures are of a kind of machine, not of one."""
+    return f"{date.today()}, {os.cpu_count()} shared cores"
+
+
+def replace_block(page: Path, name: str, text: str) -> None:
+    """Puts text between <!-- name --> and <!-- /name --> of a page that has them."""
+    before = page.read_text(encoding="utf-8")
+    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    if not pattern.search(before):
+        raise SystemExit(f"{page}: has no lines <!-- {name} --> and <!-- /{name} -->")
+    page.write_text(pattern.sub(lambda match: f"{match[1]}\n{text}\n\n{match[2]}", before), encoding="utf-8")
