@@ -6,7 +6,9 @@ import hashlib
 import hmac
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -122,6 +124,18 @@ def reserved_ports() -> dict:
     """As jupyter_client's local provisioner does it: five ports that were free a moment ago."""
     cache = LocalPortCache.instance()
     return {name: cache.find_available_port(ADDRESS) for name in PORTS}
+
+
+def steady_ports() -> dict:
+    """Free ports below those that the system gives away: while the kernel is down nobody gets them by chance."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()[0])
+    free: list[int] = []
+    while len(free) < len(PORTS):
+        port = random.randrange(lowest - 12000, lowest)
+        with socket.socket() as probe:
+            if port not in free and probe.connect_ex((ADDRESS, port)) != 0:
+                free.append(port)
+    return dict(zip(PORTS, free, strict=True))
 
 
 def make_kernel(mode: str, directory: Path, registrar: "Registrar | None" = None) -> Kernel:

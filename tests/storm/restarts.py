@@ -11,10 +11,8 @@ request; never later ones, and none may come twice.
 
 import argparse
 import os
-import random
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -23,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
-from kernels import ADDRESS, PORTS, Kernel, curve_keys, kernel_argv, make_kernel
+from kernels import Kernel, curve_keys, kernel_argv, make_kernel, steady_ports
 from report import machine, milliseconds, replace_block, table
 from zmq.utils.monitor import recv_monitor_message
 
@@ -39,18 +37,6 @@ HEADS = ["mode", "restarts", "replies to requests sent while down", "welcomes", 
 
 class Broken(Exception):
     """The promise was not kept."""
-
-
-def steady_ports() -> dict:
-    """Free ports below those that the system gives away: while the kernel is down nobody gets them by chance."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="utf-8").split()[0])
-    free: list[int] = []
-    while len(free) < len(PORTS):
-        port = random.randrange(lowest - 12000, lowest)
-        with socket.socket() as probe:
-            if port not in free and probe.connect_ex((ADDRESS, port)) != 0:
-                free.append(port)
-    return dict(zip(PORTS, free, strict=True))
 
 
 class Client:

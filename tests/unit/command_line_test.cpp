@@ -52,6 +52,15 @@ TEST(CommandLine, ServesAnOwnConnectionFileWithoutWords) {
   EXPECT_EQ(command.log_level, Level::warning);
 }
 
+TEST(CommandLine, ListensWhereItIsToldWithoutAFile) {
+  EXPECT_EQ(parsed({}).ip, "");
+  EXPECT_EQ(parsed({"--ip", "0.0.0.0"}).ip, "0.0.0.0");
+  EXPECT_EQ(parsed({"--ip=::1"}).ip, "::1");
+  const Command told_by_a_file = parsed({"--ip", "0.0.0.0", "-f", "a.json"});
+  EXPECT_EQ(told_by_a_file.ip, "");
+  EXPECT_THAT(told_by_a_file.ignored, ElementsAre("--ip 0.0.0.0"));
+}
+
 TEST(CommandLine, IgnoresWhatLaunchersAppend) {
   const Command command = parsed({"-f", "a.json", "--ident=7", "--debug", "extra"});
   EXPECT_EQ(command.connection_file, "a.json");
@@ -123,6 +132,7 @@ INSTANTIATE_TEST_SUITE_P(
     All, WrongCommandLine,
     testing::Values(Wrong{{"-f", "a", "-f", "b"}, "--connection-file"}, Wrong{{"-f", "a", "--f=b"}, "--connection-file"},
                     Wrong{{"-f"}, "--connection-file"}, Wrong{{"-f", ""}, "must not be empty"},
+                    Wrong{{"--ip", ""}, "must not be empty"}, Wrong{{"--ip", "::1", "install"}, "--ip excludes install"},
                     Wrong{{"--log-level", "loud"}, "debug, info, warning or error, not loud"},
                     Wrong{{"-f", "a", "install"}, "--connection-file excludes install"},
                     Wrong{{"install", "--bogus"}, "--bogus"}, Wrong{{"install", "word"}, "word"},

@@ -22,6 +22,8 @@ enum class HistoryMode {
 struct KernelOptions {
   /// Read and, where ports are 0, rewritten. Empty: an own file in Jupyter's runtime directory, removed at the end.
   std::filesystem::path connection_file{};
+  /// Where a kernel with an own file listens: a numeric address of this machine, or 0.0.0.0 for all. Empty: 127.0.0.1.
+  std::string ip{};
   /// Name in kernel_info_reply.implementation, logs and errors. Empty: the language's name.
   std::string name{};
   /// Captures file descriptors 1 and 2, so that output of C code and child processes reaches the notebook. One kernel of

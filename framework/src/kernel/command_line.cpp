@@ -62,6 +62,10 @@ struct Grammar {
     app.add_option("-f,--connection-file,--f", connection_file, "serve with this connection file (default: an own one)")
         ->type_name("FILE")
         ->check(LocationFlags::not_empty);
+    app.add_option("--ip", ip,
+                   "without a file: listen on this address of the machine; 0.0.0.0: on all (default: 127.0.0.1)")
+        ->type_name("ADDRESS")
+        ->check(LocationFlags::not_empty);
     app.add_flag("--no-history", no_history, "forget executed cells when the kernel ends; so does ADRASTEA_HISTORY=off");
     app.add_flag("--version", version, "print versions");
     app.add_option("--log-level", log_level, "debug, info, warning (default) or error")
@@ -84,6 +88,7 @@ struct Grammar {
   CLI::App* install = nullptr;
   CLI::App* uninstall = nullptr;
   std::string connection_file;
+  std::string ip;
   bool no_history = false;
   bool version = false;
   std::string log_level = "warning";
@@ -95,6 +100,7 @@ struct Grammar {
 Command command_of(const Grammar& grammar) {
   Command command;
   command.connection_file = grammar.connection_file;
+  command.ip = grammar.ip;
   command.log_level = level_named(grammar.log_level).value_or(command.log_level);
   command.keep_history = !grammar.no_history;
   command.location = grammar.location.location();
@@ -109,6 +115,11 @@ Command command_of(const Grammar& grammar) {
     command.action = Command::Action::uninstall;
   } else {
     command.ignored = grammar.app.remaining();
+    // A file says where to listen, and launchers append what they like.
+    if (!command.connection_file.empty() && !command.ip.empty()) {
+      command.ignored.push_back("--ip " + command.ip);
+      command.ip.clear();
+    }
   }
   return command;
 }
@@ -127,6 +138,7 @@ ParsedCommand parse_command(const std::string& program, const std::vector<std::s
     // Launchers add options of their own, and always name a file.
     if (command.action == Command::Action::serve && command.connection_file.empty() && !command.ignored.empty())
       throw CLI::ExtrasError(command.ignored);
+    if (kernelspec && !command.ip.empty()) throw CLI::ExcludesError("--ip", "install and uninstall");
     return {std::move(command), {}, 0};
   } catch (const CLI::CallForHelp&) {
     return {std::nullopt, grammar.app.help(), 0};

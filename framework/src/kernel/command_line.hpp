@@ -19,6 +19,7 @@ struct Command {
   Action action = Action::serve;
 
   std::filesystem::path connection_file;  ///< serve; empty: an own one
+  std::string ip;                         ///< serve without a file; empty: this machine only
   bool keep_history = true;               ///< serve; false: in memory only
   std::vector<std::string> ignored;       ///< serve: words that launchers append and that mean nothing here
   support::log::Level log_level = support::log::Level::warning;

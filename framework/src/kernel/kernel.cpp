@@ -38,8 +38,9 @@
 #include <thread>
 #include <utility>
 
-// The life of a kernel, in the order of its members: the file is read, the sockets are bound (all five or none), output is
-// captured, the interpreter is made, IOPub and control begin to serve, the language starts, shell is served.
+// The life of a kernel, in the order of its members: its launcher is watched, the file is read, the sockets are bound (all
+// five or none), output is captured, the interpreter is made, IOPub and control begin to serve, the language starts, shell
+// is served.
 //
 // It ends when stopping_ is set, by whoever: a shutdown_request (either channel), SIGTERM, the parent's death, stop(), user
 // code. Who wants it now (all but user code) also interrupts what runs and gives the interpreter Limits::shutdown_deadline;
@@ -50,7 +51,7 @@ namespace adrastea {
 namespace {
 
 transport::ConnectionFile open_connection_file(const KernelOptions& options) {
-  return options.connection_file.empty() ? transport::ConnectionFile::create(options.name)
+  return options.connection_file.empty() ? transport::ConnectionFile::create(options.name, options.ip)
                                          : transport::ConnectionFile::load(options.connection_file);
 }
 
@@ -124,6 +125,7 @@ class Kernel::Impl : public services::Life {
   void end_without_interpreter() noexcept;
 
   const KernelOptions options_;
+  kernel::ParentWatch parent_;
   transport::ConnectionFile file_;
   wire::Signer signer_;
   wire::ReplayHistory replays_;
@@ -159,6 +161,7 @@ class Kernel::Impl : public services::Life {
 
 Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions options)
     : options_(std::move(options)),
+      parent_(options_.watch_parent ? kernel::watch_parent() : kernel::ParentWatch{}),
       file_(open_connection_file(options_)),
       signer_(make_signer(file_)),
       replays_(options_.limits.digest_history),
@@ -198,7 +201,7 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
       host_(iopub_, stdin_, loop_, comms_, *this, options_.limits.max_json_depth),
       control_(*sockets_->control,
                request_server(*sockets_->control, control_handler_, server::RequestContext::Origin::control), interrupts_,
-               control_wakeup_, options_.watch_parent ? kernel::watch_parent() : support::UniqueFd(),
+               control_wakeup_, std::move(parent_.fd),
                {.woken =
                     [this] {
                       if (options_.handle_signals && kernel::ProcessSignals::terminated()) end_now(false);
@@ -240,10 +243,11 @@ void Kernel::Impl::finish() {
 std::unique_ptr<transport::Bound> Kernel::Impl::bind() {
   auto bound = transport::bind_all(file_.info(), options_.limits);
   if (const auto* registration = file_.registration())
-    transport::register_kernel(*registration, file_.info(), options_.limits);
+    transport::register_kernel(*registration, file_.info(), options_.limits, parent_.fd.get());
   file_.store();
   support::log::debug("clients connect with " + file_.path().string());
   file_.warn();
+  if (!parent_.remark.empty()) support::log::warning(parent_.remark);
   return bound;
 }
 

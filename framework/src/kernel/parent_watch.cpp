@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "kernel/parent_watch.hpp"
 
-#include "support/log.hpp"
+#include <adrastea/errors.hpp>
 
+#include <poll.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include <sstream>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace adrastea::kernel {
 
@@ -37,31 +39,51 @@ bool is_ancestor(pid_t pid) {
   return ancestor == pid;
 }
 
-support::UniqueFd watch(pid_t pid) {
-  // By number: glibc wraps it only since 2.36.
-  support::UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!fd) support::log::warning("cannot watch the parent process " + std::to_string(pid) + ": " + std::strerror(errno));
-  return fd;
+/// By number: glibc wraps it only since 2.36.
+support::UniqueFd open_process(pid_t pid) { return support::UniqueFd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0))); }
+
+bool has_ended(pid_t pid) {
+  const support::UniqueFd process = open_process(pid);
+  if (!process) return errno == ESRCH;
+  pollfd ended{process.get(), POLLIN, 0};
+  return ::poll(&ended, 1, 0) == 1;
+}
+
+/// Jupyter starts kernels in a session of their own. Such a process that is process 1's and whose launcher is no more has
+/// been left behind; without a session of its own it may as well be a container's, where the number means nothing.
+bool left_behind(pid_t launcher) { return ::getppid() == 1 && ::getsid(0) == ::getpid() && has_ended(launcher); }
+
+ParentWatch watch(pid_t pid, std::string remark) {
+  support::UniqueFd fd = open_process(pid);
+  if (!fd) remark = "cannot watch the parent process " + std::to_string(pid) + ": " + std::strerror(errno);
+  return {std::move(fd), std::move(remark)};
 }
 
 }  // namespace
 
-support::UniqueFd watch_parent() {
+ParentWatch watch_parent() {
   const char* const value = std::getenv("JPY_PARENT_PID");
   if (value == nullptr || *value == '\0') return {};
   const std::string_view text(value);
   pid_t pid = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), pid);
   if (failure != std::errc() || end != text.data() + text.size() || pid < 0) {
-    support::log::warning("JPY_PARENT_PID is no process number; the parent process is not watched");
-    return {};
+    return {{}, "JPY_PARENT_PID is no process number; the parent process is not watched"};
   }
   if (pid <= 1) return {};
-  if (is_ancestor(pid)) return watch(pid);
+  if (is_ancestor(pid)) {
+    ParentWatch watched = watch(pid, {});
+    if (watched.fd || !has_ended(pid)) return watched;
+  }
+  if (left_behind(pid)) {
+    throw StartupError("the process that started this kernel (JPY_PARENT_PID=" + std::to_string(pid) +
+                       ") has ended meanwhile, so nobody would use it or end it; start it again");
+  }
   const pid_t parent = ::getppid();
-  support::log::warning("JPY_PARENT_PID=" + std::to_string(pid) + " is not among the processes that started this one; " +
-                        (parent > 1 ? "its parent " + std::to_string(parent) + " is watched instead" : "none is watched"));
-  return parent > 1 ? watch(parent) : support::UniqueFd();
+  const std::string remark =
+      "JPY_PARENT_PID=" + std::to_string(pid) + " is not among the processes that started this one; ";
+  if (parent <= 1) return {{}, remark + "none is watched"};
+  return watch(parent, remark + "its parent " + std::to_string(parent) + " is watched instead");
 }
 
 }  // namespace adrastea::kernel

@@ -3,14 +3,21 @@
 
 #include "support/unique_fd.hpp"
 
+#include <string>
+
 namespace adrastea::kernel {
 
-/// A descriptor that becomes readable when the process named by JPY_PARENT_PID ends; none when there is nothing to watch.
+struct ParentWatch {
+  support::UniqueFd fd;  ///< readable when the process that is watched has ended; none when there is nothing to watch
+  std::string remark;    ///< what is odd about JPY_PARENT_PID, for the log of a kernel that has started; mostly nothing
+};
+
+/// Watches the process named by JPY_PARENT_PID. For the very beginning: who ends meanwhile is seen too.
 ///
 /// The launcher is watched by its number, not as our parent, so that a wrapper between the two does no harm. But in a
 /// container or sandbox the number is nobody's, or a stranger's: unless it is among our ancestors, our parent is watched
 /// instead, with a warning. Process 1 (a container's) is never watched; a number that is none is ignored with a warning.
-/// Errors: none.
-[[nodiscard]] support::UniqueFd watch_parent();
+/// Errors: StartupError when it has ended already and left this process behind.
+[[nodiscard]] ParentWatch watch_parent();
 
 }  // namespace adrastea::kernel

@@ -110,6 +110,7 @@ int serve(const Command& command, const InterpreterFactory& make_interpreter, co
   if (!command.ignored.empty()) log::warning("ignored on the command line: " + joined(command.ignored));
   KernelOptions options;
   options.connection_file = command.connection_file;
+  options.ip = command.ip;
   options.name = spec.name;
   options.capture_output = true;
   options.handle_signals = true;

@@ -4,12 +4,12 @@
 #include "services/sqlite.hpp"
 #include "support/ids.hpp"
 #include "support/log.hpp"
+#include "support/no_file_size_signal.hpp"
 #include "support/printable.hpp"
 #include "transport/connection_info.hpp"
 
 #include <fcntl.h>
 #include <linux/magic.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <unistd.h>
@@ -44,29 +44,6 @@ constexpr std::int64_t k_prune_every = 500;
 class Unusable : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-};
-
-/// A write over the user's own limit of file sizes shall be an error, not the end of the process by SIGXFSZ.
-class NoFileSizeSignal {
- public:
-  NoFileSizeSignal() noexcept {
-    sigemptyset(&signal_);
-    sigaddset(&signal_, SIGXFSZ);
-    pthread_sigmask(SIG_BLOCK, &signal_, &before_);
-  }
-  NoFileSizeSignal(const NoFileSizeSignal&) = delete;
-  NoFileSizeSignal& operator=(const NoFileSizeSignal&) = delete;
-  ~NoFileSizeSignal() {
-    if (sigismember(&before_, SIGXFSZ) == 1) return;
-    const timespec at_once{};
-    while (sigtimedwait(&signal_, nullptr, &at_once) == SIGXFSZ) {
-    }
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-
- private:
-  sigset_t signal_{};
-  sigset_t before_{};
 };
 
 std::string file_name(std::string_view kernel_name) {
@@ -151,7 +128,7 @@ HistoryStore::~HistoryStore() {
 bool HistoryStore::attempt(const std::function<void()>& action, Patience patience) {
   if (given_up_ || !owner_.is_this_process()) return false;
   if (patience == Patience::normal && Clock::now() < locked_until_) return false;
-  const NoFileSizeSignal error_instead;
+  const support::NoFileSizeSignal error_instead;
   try {
     open();
     database_->set_patience(patience == Patience::normal ? k_patience : k_last_patience);
@@ -282,7 +259,7 @@ void HistoryStore::close(const std::deque<HistoryLine>& own) {
         Patience::last_try);
   }
   if (!owner_.is_this_process()) return;
-  const NoFileSizeSignal error_instead;  // closing writes the log's content into the file
+  const support::NoFileSizeSignal error_instead;  // closing writes the log's content into the file
   given_up_ = true;
   insertion_.reset();
   database_.reset();

@@ -3,6 +3,7 @@
 
 #include "support/exit_cleanup.hpp"
 #include "support/ids.hpp"
+#include "support/no_file_size_signal.hpp"
 #include "support/printable.hpp"
 #include "support/unique_fd.hpp"
 
@@ -34,6 +35,7 @@ class Temporary {
   }
 
   void fill(std::string_view content, mode_t mode) {
+    const NoFileSizeSignal error_instead;
     // The mode given to open() is subject to the umask, which may be too strict for the owner himself.
     if (::fchmod(fd_.get(), mode) != 0) fail("set the mode of", path_);
     while (!content.empty()) {

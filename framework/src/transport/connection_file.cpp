@@ -142,8 +142,9 @@ void ConnectionFile::reserve_own(const std::string& stem) {
   }
 }
 
-ConnectionFile ConnectionFile::create(const std::string& kernel_name) {
+ConnectionFile ConnectionFile::create(const std::string& kernel_name, const std::string& ip) {
   ConnectionFile file;
+  if (!ip.empty()) file.info_.ip = ip == "*" ? "0.0.0.0" : ip;
   file.reserve_own(own_stem());
   file.info_.key = support::random_hex(32);
   file.info_.kernel_name = kernel_name;

@@ -52,8 +52,8 @@ class ConnectionFile {
   /// A relative name is looked for in the working directory, then in Jupyter's runtime directory. Never hangs on a FIFO.
   static ConnectionFile load(const std::filesystem::path& name);
   /// kernel-<pid>.json in the runtime directory (made 0700 when missing), random key, every port 0. The file is
-  /// empty until store().
-  static ConnectionFile create(const std::string& kernel_name);
+  /// empty until store(). `ip`: as in a file, and empty for this machine only.
+  static ConnectionFile create(const std::string& kernel_name, const std::string& ip = {});
   ConnectionFile(ConnectionFile&&) noexcept;
   ConnectionFile& operator=(ConnectionFile&&) noexcept;
   ~ConnectionFile();

@@ -14,6 +14,7 @@
 #include <poll.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <utility>
 
@@ -26,9 +27,10 @@ using Clock = std::chrono::steady_clock;
 /// One exchange with a registrar.
 class Talk {
  public:
-  Talk(const Registration& registration, const Limits& limits)
+  Talk(const Registration& registration, const Limits& limits, int launcher)
       : registration_(registration),
         limits_(limits),
+        launcher_(launcher),
         socket_(std::make_shared<ZmqContext>(),
                 registration.dialect == Registration::Dialect::documented ? ZMQ_DEALER : ZMQ_REQ) {
     socket_.set(ZMQ_LINGER, 0);
@@ -47,14 +49,7 @@ class Talk {
 
   /// The frames of the answer. A registrar that answers in pieces, or never, has the same time.
   wire::Frames receive() {
-    const auto end = Clock::now() + limits_.handshake;
-    while (!socket_.readable()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
-      pollfd wait{socket_.fd(), POLLIN, 0};
-      if (left.count() <= 0 || ::poll(&wait, 1, static_cast<int>(left.count())) == 0) {
-        fail("no acknowledgement within " + std::to_string(limits_.handshake.count()) + " ms");
-      }
-    }
+    await_answer();
     wire::Frames frames;
     for (bool more = true; more;) {
       ZmqPart part;
@@ -65,6 +60,18 @@ class Talk {
       more = part.more();
     }
     return frames;
+  }
+
+  void await_answer() {
+    const auto end = Clock::now() + limits_.handshake;
+    while (!socket_.readable()) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
+      std::array<pollfd, 2> wait{{{socket_.fd(), POLLIN, 0}, {launcher_, POLLIN, 0}}};  // poll ignores a negative fd
+      if (left.count() <= 0 || ::poll(wait.data(), wait.size(), static_cast<int>(left.count())) == 0) {
+        fail("no acknowledgement within " + std::to_string(limits_.handshake.count()) + " ms");
+      }
+      if (wait[1].revents != 0) fail("the launcher ended before it acknowledged");
+    }
   }
 
   [[noreturn]] void fail(const std::string& cause) const {
@@ -78,6 +85,7 @@ class Talk {
   static constexpr std::size_t k_max_frames = 64;
   const Registration& registration_;
   const Limits& limits_;
+  const int launcher_;
   ZmqSocket socket_;
 };
 
@@ -169,9 +177,9 @@ Registration read_registration_json(const json& object, const std::string& where
   return registration;
 }
 
-void register_kernel(const Registration& registration, const ConnectionInfo& info, const Limits& limits) {
+void register_kernel(const Registration& registration, const ConnectionInfo& info, const Limits& limits, int launcher) {
   const support::BlockedSignals blocked;
-  Talk talk(registration, limits);
+  Talk talk(registration, limits, launcher);
   support::log::debug("registers at " + support::printable(registration.endpoint));
   if (registration.dialect == Registration::Dialect::documented) {
     talk_documented(talk, registration, info);

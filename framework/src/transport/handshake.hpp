@@ -32,8 +32,9 @@ struct Registration {
 
 /// Sends the ports of a kernel that is bound, and waits until the launcher has acknowledged them.
 ///
+/// `launcher` is readable when the launcher has ended, -1 where that is unknown. It stays the caller's.
 /// Threads: one; blocks for at most Limits::handshake. Errors: StartupError that names the endpoint, the cause and what to
-/// do: no acknowledgement in time, one with a wrong signature, a refusal.
-void register_kernel(const Registration& registration, const ConnectionInfo& info, const Limits& limits);
+/// do: no acknowledgement in time, one with a wrong signature, a refusal, the launcher's end.
+void register_kernel(const Registration& registration, const ConnectionInfo& info, const Limits& limits, int launcher = -1);
 
 }  // namespace adrastea::transport
