@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""A kernel provisioner for jupyter_client that starts any kernel without a race for its ports."""
+
+from .errors import KernelNotStarted
+from .provisioner import Provisioner
+
+__all__ = ["KernelNotStarted", "Provisioner"]

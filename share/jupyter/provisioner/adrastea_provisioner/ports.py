@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Ports that a launcher chooses and nobody else gets before the kernel has bound them, nor while it restarts."""
+
+import socket
+from collections.abc import Mapping
+
+
+class HeldPorts:
+    """Five sockets that are bound and never listen.
+
+    On Linux a socket with SO_REUSEADDR, which libzmq sets, may bind a port that another such socket has bound, as long as that
+    one does not listen; the system gives the port to nobody who asks for any port. So the kernel gets it and others do not.
+
+    Errors: OSError from the constructor when a port is taken. Lifetime: close() it when the kernel will not start again.
+    """
+
+    def __init__(self, ip: str, wanted: Mapping[str, int]) -> None:
+        self._sockets: dict[str, socket.socket] = {}
+        family = socket.AF_INET6 if ":" in ip else socket.AF_INET
+        try:
+            for name, port in sorted(wanted.items(), key=lambda item: -item[1]):  # the chosen ones before those left to us
+                held = self._sockets[name] = socket.socket(family)
+                held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                held.bind((ip, port))
+        except OSError:
+            self.close()
+            raise
+        self.ports = {name: int(self._sockets[name].getsockname()[1]) for name in wanted}
+
+    def close(self) -> None:
+        for held in self._sockets.values():
+            held.close()

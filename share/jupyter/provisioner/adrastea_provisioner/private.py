@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: BSD-3-Clause
+"""Directories for the sockets of one kernel, which go with their owner however it ends.
+
+Their owner holds a lock on a file in the directory; it goes with the process. A later start removes those that nobody holds.
+The lock is not on the directory itself: kernels may use that one to take turns.
+"""
+
+import fcntl
+import os
+import shutil
+import tempfile
+import uuid
+import weakref
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+PREFIX = "adr-"
+# Not yet locked, or of a kernel that shall outlive its launcher: never swept.
+UNSWEPT = "new-adr-"
+
+# The longest path that a socket may have in Linux (sun_path without its end), and the longest name in here.
+LONGEST_PATH = 107
+_NAME_BYTES = len(f"/{UNSWEPT}12345678/k-9")
+
+_LOCK = "owner"
+
+_swept: set[Path] = set()
+
+
+class PrivateDirectory:
+    """A new directory that only its user enters. Errors: OSError. Lifetime: remove() it; the process's end does so too."""
+
+    def __init__(self, base: Path, outlives: bool = False) -> None:
+        if base not in _swept:
+            _swept.add(base)
+            sweep(base)
+        self.path = Path(tempfile.mkdtemp(prefix=UNSWEPT, dir=base))
+        if outlives:
+            self._remove: Callable[[], object] = partial(shutil.rmtree, self.path, ignore_errors=True)
+            return
+        lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self.path = self.path.rename(base / f"{PREFIX}{uuid.uuid4().hex[:8]}")
+        self._remove = weakref.finalize(self, _remove, self.path, lock)
+
+    def remove(self) -> None:
+        self._remove()
+
+
+def _remove(path: Path, lock: int) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    os.close(lock)
+
+
+def fits(base: Path) -> bool:
+    return len(os.fsencode(base)) + _NAME_BYTES <= LONGEST_PATH
+
+
+def sweep(base: Path) -> None:
+    """Removes what launchers left that were killed."""
+    for path in base.glob(f"{PREFIX}????????"):
+        try:
+            lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
+        except OSError:
+            pass
+        finally:
+            os.close(lock)
