@@ -2,6 +2,6 @@
 """A kernel provisioner for jupyter_client that starts any kernel without a race for its ports."""
 
 from .errors import KernelNotStarted
-from .provisioner import Provisioner
+from .provisioner import AdrasteaProvisioner
 
-__all__ = ["KernelNotStarted", "Provisioner"]
+__all__ = ["AdrasteaProvisioner", "KernelNotStarted"]

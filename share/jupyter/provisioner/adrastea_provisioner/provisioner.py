@@ -46,7 +46,7 @@ class _NotBound(Exception):
         self.what, self.lines = what, lines
 
 
-class Provisioner(LocalProvisioner):
+class AdrasteaProvisioner(LocalProvisioner):
     """Starts a kernel over the first transport that cannot collide and that the kernel knows, and waits until it has bound.
 
     Threads: the event loop of its manager; waiting is done in a thread of its own.
@@ -218,6 +218,11 @@ class Provisioner(LocalProvisioner):
         if connection is not None:
             self.log.debug("%s has bound %s after %.0f ms", self._name(), connection, 1000 * (time.monotonic() - begin))
             return connection
+        if start.known is not None and not _has_ended(pid):
+            self.log.warning(
+                "%s has not bound its sockets after %.0f s; its clients go on waiting", self._name(), self.patience
+            )
+            return start.known
         raise self._not_bound(way, time.monotonic() - begin)
 
     async def _spawn(self, cmd: list[str], kwargs: dict[str, Any]) -> int:

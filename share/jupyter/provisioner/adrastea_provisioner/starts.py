@@ -29,6 +29,8 @@ REGISTRAR_NUMBER = len(PORTS) + 1
 class Start(Protocol):
     source: Any
     """A file descriptor's owner or a ZeroMQ socket, for zmq.Poller."""
+    known: Connection | None
+    """Where the kernel will be, however long it takes."""
 
     def prepare(self) -> None: ...
 
@@ -39,6 +41,8 @@ class Start(Protocol):
 
 class Ipc:
     """Sockets in a private directory. They are bound when all five files are there."""
+
+    known = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
@@ -59,6 +63,8 @@ class Ipc:
 
 class PortZero:
     """The kernel chooses, and rewrites its connection file when it is bound."""
+
+    known = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str) -> None:
         self._file, self._content, self._ip = file, content, ip
@@ -86,6 +92,7 @@ class Tcp:
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
+        self.known: Connection | None = connection
         self._context = zmq.Context()
 
     def prepare(self) -> None:
@@ -115,6 +122,8 @@ class Handshake:
 
     `directory` is where the sockets are over ipc; None means tcp on `ip`.
     """
+
+    known = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str, directory: Path | None) -> None:
         self._file, self._content = file, content
