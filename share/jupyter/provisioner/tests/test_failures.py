@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Kernels that do not start, do not end, or leave something behind."""
 
+import asyncio
 import logging
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from jupyter_client import AsyncKernelManager
 from support import WAIT_S, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
 
-from adrastea_provisioner import KernelNotStarted
+from adrastea_provisioner import KernelNotStarted, private
 from adrastea_provisioner.private import PrivateDirectory
 
 
@@ -91,7 +92,7 @@ def test_a_kernel_without_ipc_starts_over_tcp(tmp_path, warnings):
 def test_a_kernel_that_declares_a_handshake_and_has_none(tmp_path, configure):
     configure(patience=5.0)
     specs = specify(tmp_path, "python3", {**installed("python3"), "kernel_protocol_version": "5.6"})
-    with running("python3", kernel_spec_manager=specs) as (manager, client):
+    with running("python3", kernel_spec_manager=specs) as (_, client):
         assert "hello" in printed(client, "print('hello')")
 
 
@@ -169,10 +170,6 @@ def _wait_gone(pid):
 
 
 def test_a_start_that_is_cancelled_leaves_nothing(tmp_path):
-    import asyncio
-
-    from jupyter_client import AsyncKernelManager
-
     async def cancelled():
         manager = AsyncKernelManager(
             kernel_name="false",
@@ -200,8 +197,6 @@ def test_what_a_killed_launcher_left_is_removed(tmp_path):
         os.kill(os.getpid(), signal.SIGKILL)
     os.waitpid(child, 0)
     (left,) = base.iterdir()
-    from adrastea_provisioner import private
-
     private._swept.discard(base)
     kept = PrivateDirectory(base)
     assert list(base.iterdir()) == [kept.path]

@@ -8,6 +8,7 @@ import pytest
 from support import WAIT_S, connect, installed, make_manager, printed, running, specify
 
 from adrastea_provisioner.connection import PORTS
+from adrastea_provisioner.ports import HeldPorts
 
 LOOPS = {"lua": "print('running') while true do end", "python3": "print('running', flush=True)\nwhile True: pass"}
 WAYS = {"auto": "ipc", "ipc": "ipc", "port0": "tcp", "handshake": "ipc", "tcp": "tcp"}
@@ -137,11 +138,7 @@ def test_the_kernelspec_decides(tmp_path, configure):
         assert manager.provisioner.transport == "port0"
 
 
-def test_ports_of_the_managers_configuration_stay(configure):
-    with running("lua") as (manager, _):
-        pass
-    from adrastea_provisioner.ports import HeldPorts
-
+def test_ports_of_the_managers_configuration_stay():
     free = HeldPorts("127.0.0.1", dict.fromkeys(PORTS, 0))
     free.close()
     with running("lua", **free.ports) as (manager, client):
