@@ -42,6 +42,10 @@ if(TARGET adrastea_testing)
   install(FILES ${PROJECT_BINARY_DIR}/adrastea-testing.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 endif()
 
+# For Jupyter's Python; `pip install` takes it from there.
+install(DIRECTORY share/jupyter/provisioner DESTINATION ${CMAKE_INSTALL_DATADIR}/jupyter
+        PATTERN tests EXCLUDE PATTERN __pycache__ EXCLUDE PATTERN ".*_cache" EXCLUDE)
+
 foreach(kernel echo lua)
   if(TARGET adrastea-${kernel})
     adrastea_kernelspec(adrastea-${kernel} ${kernel})
