@@ -26,7 +26,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.parametrize("after_ms", [0, 8, 32, None])
+@pytest.mark.parametrize("after_ms", [0, 4, 16, 64, None])
 @pytest.mark.parametrize("way", ["ipc", "port0", "handshake", "tcp"])
 def test_no_kernel_stays(way, after_ms, runtime):
     """The kernels become children of the next subreaper, which this process is made."""
