@@ -4,6 +4,7 @@
 Taken ports and live or stale sockets are in tests/system/life_test.cpp, many starts at once in tests/storm.
 """
 
+import fcntl
 import json
 import os
 import resource
@@ -116,6 +117,17 @@ def test_of_two_on_one_file_one_lives(place, start, transport):
         (winner,) = two.values()
         assert winner.wait(timeout=WAIT_S) == 0
         assert [entry.name for entry in place.iterdir() if entry.is_socket()] == []
+
+
+def test_a_directory_that_somebody_keeps_locked(place, start):
+    file = write_file(place)
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    line = refusal(start("-f", file))
+    os.close(directory)
+    assert "another process has kept the directory" in line and str(place) in line
+    start("-f", file)
+    answers(connected(file))
 
 
 @pytest.fixture

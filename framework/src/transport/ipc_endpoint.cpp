@@ -5,6 +5,7 @@
 #include "support/printable.hpp"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <system_error>
@@ -21,6 +23,7 @@ namespace {
 
 using support::UniqueFd;
 
+constexpr std::chrono::seconds k_lock_patience{5};
 constexpr const char* k_choose_another = "choose another ip prefix or another number";
 
 std::string cause_of(int error) { return std::generic_category().message(error); }
@@ -71,6 +74,17 @@ void require_stale(const std::string& path, const sockaddr_un& address) {
   throw BindFailure{cause_of(EADDRINUSE), std::string("another program listens there; ") + k_choose_another};
 }
 
+/// 0 or errno: EWOULDBLOCK when somebody else holds it all the time.
+int lock(const UniqueFd& directory) {
+  const auto give_up = std::chrono::steady_clock::now() + k_lock_patience;
+  while (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= give_up) return errno;
+    // There is no flock() with a time limit; others hold it for about a millisecond.
+    ::poll(nullptr, 0, 1);
+  }
+  return 0;
+}
+
 }  // namespace
 
 IpcDirectoryLock::IpcDirectoryLock(const std::string& socket_path) {
@@ -80,8 +94,11 @@ IpcDirectoryLock::IpcDirectoryLock(const std::string& socket_path) {
   directory_ = UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   int error = directory_ ? 0 : errno;
   if (error == ENOENT || error == ENOTDIR) throw BindFailure{cause_of(error), "make the directory " + shown + " first"};
-  while (error == 0 && ::flock(directory_.get(), LOCK_EX) != 0) {
-    if (errno != EINTR) error = errno;
+  if (error == 0) error = lock(directory_);
+  if (error == EWOULDBLOCK) {
+    throw BindFailure{
+        "another process has kept the directory " + shown + " locked for " + std::to_string(k_lock_patience.count()) + " s",
+        "end that process, or choose an ip prefix in another directory"};
   }
   if (error != 0) {
     support::log::warning("cannot lock the directory " + shown + " (" + cause_of(error) +

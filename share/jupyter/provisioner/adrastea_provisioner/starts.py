@@ -42,7 +42,7 @@ class Start(Protocol):
 class Ipc:
     """Sockets in a private directory. They are bound when all five files are there."""
 
-    known = None
+    known: Connection | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
@@ -64,7 +64,7 @@ class Ipc:
 class PortZero:
     """The kernel chooses, and rewrites its connection file when it is bound."""
 
-    known = None
+    known: Connection | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str) -> None:
         self._file, self._content, self._ip = file, content, ip
@@ -123,7 +123,7 @@ class Handshake:
     `directory` is where the sockets are over ipc; None means tcp on `ip`.
     """
 
-    known = None
+    known: Connection | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str, directory: Path | None) -> None:
         self._file, self._content = file, content
