@@ -35,6 +35,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -133,6 +134,7 @@ class Kernel::Impl : public services::Life {
   server::Wakeup shell_wakeup_;
   server::Wakeup control_wakeup_;
   std::atomic<bool> stopping_{false};
+  std::mutex ending_;  ///< held by end_now(), on any thread
   std::atomic<bool> ending_now_{false};
   std::atomic<bool> restart_{false};
   std::atomic<int> status_{0};
@@ -228,6 +230,8 @@ Kernel::Impl::~Impl() { finish(); }
 
 void Kernel::Impl::finish() {
   stopping_ = true;
+  // Whoever called stop() may not have come back from it yet.
+  { const std::lock_guard wait(ending_); }
   loop_.abort_rest();
   history_.close();
   control_.finish();
@@ -308,6 +312,7 @@ void Kernel::Impl::exit(int status) {
 }
 
 void Kernel::Impl::end_now(bool restart) {
+  const std::lock_guard lock(ending_);
   if (ending_now_.exchange(true)) return;
   restart_ = restart;
   stopping_ = true;
