@@ -21,6 +21,8 @@
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <sstream>
 
 namespace adrastea::testing {
@@ -48,6 +50,17 @@ void add_curve_keys(Json& fields) {
     throw Failure(std::string("this libzmq makes no curve keys: ") + zmq_strerror(zmq_errno()));
   fields["curve_publickey"] = public_key.data();
   fields["curve_secretkey"] = secret_key.data();
+}
+
+/// Every KernelProcess there is, for kill_all().
+struct Living {
+  std::mutex mutex;
+  std::map<std::filesystem::path, pid_t> groups;  ///< the kernel's process group, by its directory
+};
+
+Living& living() {
+  static Living all;
+  return all;
 }
 
 }  // namespace
@@ -175,8 +188,24 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   const Spawned spawned = spawn(request);
   pid_ = spawned.pid;
   parent_ = spawned.parent;
+  {
+    const std::lock_guard lock(living().mutex);
+    living().groups.emplace(directory_, pid_);
+  }
   pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd_ < 0) throw Failure("pidfd_open: " + std::string(std::strerror(errno)));
+}
+
+void KernelProcess::kill_all() {
+  // Kept: nobody may remove a directory, or start a kernel, while the program ends.
+  living().mutex.lock();
+  for (const auto& [directory, pid] : living().groups) {
+    ::kill(-pid, SIGKILL);
+    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    std::error_code ignored;
+    std::filesystem::remove_all(directory, ignored);
+  }
 }
 
 KernelProcess::~KernelProcess() {
@@ -194,6 +223,8 @@ KernelProcess::~KernelProcess() {
   ::close(pidfd_);
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
+  const std::lock_guard lock(living().mutex);
+  living().groups.erase(directory_);
 }
 
 bool KernelProcess::running() const {

@@ -6,13 +6,16 @@
 #include <adrastea/testing/kernelspec.hpp>
 #include <adrastea/testing/oracle.hpp>
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
+#include <thread>
 
 namespace adrastea::conformance {
 namespace {
@@ -162,9 +165,14 @@ std::string document(const Report& report, const Options& options) {
   return text_report(report, options.output.empty() && ::isatty(STDOUT_FILENO) == 1);
 }
 
+void flush_stdout() {
+  if (!std::cout.flush()) throw Failure("cannot write to standard output");
+}
+
 void write(const std::string& text, const std::string& file) {
   if (file.empty()) {
-    std::cout << text << std::flush;
+    std::cout << text;
+    flush_stdout();
     return;
   }
   std::ofstream stream(file);
@@ -173,7 +181,31 @@ void write(const std::string& text, const std::string& file) {
   if (!stream) throw Failure("cannot write the report to " + file);
 }
 
+/// Said now, and not after a run of minutes.
+void require_writable(const std::string& file) {
+  if (!file.empty() && !std::ofstream(file, std::ios::app)) throw Failure("cannot write the report to " + file);
+}
+
+/// Ctrl-C and its like: no kernel and no directory stays. Made before any other thread, so that the signals come here.
+void end_kernels_on_signals() {
+  sigset_t ends;
+  sigemptyset(&ends);
+  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, number);
+  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
+  std::thread([ends] {
+    int number = 0;
+    sigwait(&ends, &number);
+    std::fputs("\njupyter-conformance: interrupted; there is no report\n", stderr);
+    testing::KernelProcess::kill_all();
+    std::signal(number, SIG_DFL);
+    pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
+    ::raise(number);
+  }).detach();
+}
+
 int judge(const Options& options) {
+  require_writable(options.output);
+  end_kernels_on_signals();
   const Target target = target_of(options);
   Samples samples;
   for (const auto& file : options.samples) samples.load(file);
@@ -203,6 +235,7 @@ int run(int argc, char** argv) {
     app.parse(take_argv(argc, argv, options));
     if (options.list) {
       print_list(options);
+      flush_stdout();
       return k_conforms;
     }
     testing::set_reporter([](const std::string& finding) { std::cerr << "jupyter-conformance: " << finding << "\n"; });

@@ -5,6 +5,7 @@
 
 #include <adrastea/testing/oracle.hpp>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <mutex>
@@ -278,6 +279,10 @@ Report Runner::run() {
   const auto start = Clock::now();
   report_.kernel = target_.name;
   report_.seed = options_.seed;
+  const auto is_selected = [&](const Case& subject) { return selected(subject.id); };
+  if (std::none_of(all_cases().begin(), all_cases().end(), is_selected))
+    throw Failure("no case is left by --only " + options_.only + (options_.skip.empty() ? "" : " --skip " + options_.skip) +
+                  " (--list names them; rules that are always watched need a case to be watched in)");
   for (const Transport transport : options_.launches) try_first(transport);
   if (abilities_.empty()) {
     throw Failure("the kernel does not start: " + report_.outcomes.front().findings.at(0) + "\n" +

@@ -250,6 +250,7 @@ void refuse_what_is_for_the_deleted(Trial& trial) {
 
 void end_with_the_kernel(Trial& trial) {
   need_subshells(trial);
+  if (!trial.owns_kernel()) Trial::not_applicable("the kernel was started by somebody else");
   make_subshell(trial);
   trial.client().request(Channel::control, "shutdown_request", {{"restart", false}}, {.reply_due = false});
   trial.expect_end();

@@ -42,13 +42,15 @@ class PrivateDirectory:
         lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self.path = self.path.rename(base / f"{PREFIX}{uuid.uuid4().hex[:8]}")
-        self._remove = weakref.finalize(self, _remove, self.path, lock)
+        self._remove = weakref.finalize(self, _remove, self.path, lock, os.getpid())
 
     def remove(self) -> None:
         self._remove()
 
 
-def _remove(path: Path, lock: int) -> None:
+def _remove(path: Path, lock: int, owner: int) -> None:
+    if os.getpid() != owner:
+        return  # a fork of it, which ends while the kernel lives
     shutil.rmtree(path, ignore_errors=True)
     os.close(lock)
 

@@ -70,6 +70,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     _content: dict[str, Any] | None = None
     """The connection file without addresses; None where jupyter_client's own start is used."""
     _restarts = False
+    _ending = False
     _independent = False
     _private: PrivateDirectory | None = None
     _held: HeldPorts | None = None
@@ -89,13 +90,15 @@ class AdrasteaProvisioner(LocalProvisioner):
         if not notify.supported():
             self.log.warning("%s is started as jupyter_client does it: the race-free ways need Linux 5.3", self._name())
             return await super().pre_launch(**kwargs)
+        self._ending = False
         self._independent = bool(kwargs.get("independent", False))
-        self._asked_ports = {name: max(0, getattr(manager, name)) for name in PORTS}
+        ports = {name: max(0, getattr(manager, name)) for name in PORTS}
         if self._started is None:
+            self._asked_ports = ports
             self._asked_transport, self._asked_ip = manager.transport, manager.ip if manager.transport == "tcp" else localhost()
         manager.cache_ports = False  # or it would choose ports
         kwargs = await super().pre_launch(**kwargs)
-        self._restarts = self._started is not None and 0 not in self._asked_ports.values()
+        self._restarts = self._started is not None and 0 not in ports.values()
         content = read_json(Path(manager.connection_file))
         self._content = {name: value for name, value in content.items() if name not in ("transport", "ip", *PORTS)}
         return kwargs
@@ -120,7 +123,9 @@ class AdrasteaProvisioner(LocalProvisioner):
 
     def _declares_handshake(self) -> bool:
         try:
-            version = tuple(int(part) for part in str(self.kernel_spec.kernel_protocol_version).split(".")[:2])
+            # jupyter_client before 8.8 has no such field.
+            declared = getattr(self.kernel_spec, "kernel_protocol_version", "")
+            version = tuple(int(part) for part in str(declared).split(".")[:2])
         except ValueError:
             return False
         return version >= _HANDSHAKE_VERSION
@@ -181,7 +186,7 @@ class AdrasteaProvisioner(LocalProvisioner):
                 try:
                     connection = await self._launch(way, cmd, kwargs)
                 except _NotBound as failure:
-                    if following is None:
+                    if following is None or self._ending:
                         raise KernelNotStarted(self._explanation(failure)) from None
                     self.log.warning("%s %s; it is started over %s now", self._name(), failure.what, following)
                 else:
@@ -270,13 +275,17 @@ class AdrasteaProvisioner(LocalProvisioner):
         """After a failed start. Before a restart that failed there were clients, who get the same addresses at the next one."""
         if self._restarts:
             return
+        self._manager.cleanup_connection_file()
+        self._forget_addresses()
+        self._release()
+
+    def _forget_addresses(self) -> None:
+        """The next start is a first one again."""
         manager = self._manager
-        manager.cleanup_connection_file()
         manager.transport, manager.ip = self._asked_transport, self._asked_ip
         for name, port in self._asked_ports.items():
             setattr(manager, name, port)
         self._started = None
-        self._release()
 
     def _name(self) -> str:
         spec = self.kernel_spec
@@ -286,6 +295,14 @@ class AdrasteaProvisioner(LocalProvisioner):
         return (self.kernel_spec.resource_dir, *self.kernel_spec.argv)
 
     # --- The process -------------------------------------------------------------------------------------------------
+
+    async def kill(self, restart: bool = False) -> None:
+        self._ending = True  # a start that still waits for this process does not try another way
+        await super().kill(restart=restart)
+
+    async def terminate(self, restart: bool = False) -> None:
+        self._ending = True
+        await super().terminate(restart=restart)
 
     async def poll(self) -> int | None:
         process = self.process
@@ -316,6 +333,8 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._own_file.unlink(missing_ok=True)
             self._own_file = None
         if not restart:
+            if self._started is not None:
+                self._forget_addresses()
             self._release()
         elif self._started is not None and self._started.transport == "tcp" and self._held is None:
             with suppress(OSError):  # said at the start that follows

@@ -2,9 +2,12 @@
 """Every way to start, with every kernel: it runs, can be interrupted and restarted, and ends."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import zmq
 from support import WAIT_S, connect, installed, make_manager, printed, running, specify
 
 from adrastea_provisioner.connection import PORTS
@@ -160,3 +163,39 @@ def test_a_kernel_may_outlive_its_launcher():
     assert manager.provisioner._stderr is None
     connect(manager).stop_channels()
     manager.shutdown_kernel()
+
+
+@pytest.mark.parametrize("way", WAYS, indirect=True)
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_manager_starts_again_after_a_shutdown(way, restarted):
+    with zmq.Context() as context:
+        manager = make_manager("lua", context=context)
+        for _ in range(2):
+            manager.start_kernel()
+            if restarted:
+                manager.restart_kernel(now=True)
+            client = connect(manager)
+            assert printed(client, "print(6 * 7)") == "42\n"
+            client.stop_channels()
+            manager.shutdown_kernel(now=True)
+
+
+FORKING = """
+import os, sys
+from jupyter_client import KernelManager
+from traitlets.config import Config
+manager = KernelManager(kernel_name="lua", config=Config({"AdrasteaProvisioner": {"transport": "ipc"}}))
+manager.start_kernel()
+if os.fork() == 0:
+    sys.exit(0)
+os.wait()
+client = manager.client()
+client.start_channels()
+client.wait_for_ready(timeout=60)
+client.stop_channels()
+manager.shutdown_kernel()
+"""
+
+
+def test_a_fork_of_the_launcher_takes_nothing_with_it():
+    subprocess.run([sys.executable, "-c", FORKING], check=True, timeout=3 * WAIT_S)

@@ -81,6 +81,9 @@ class KernelProcess {
   /// To the whole process group, as jupyter_client interrupts.
   void signal_group(int number) const;
   void kill_parent();
+  /// Kills every kernel of this process and removes its directory, for a program that is told to end at once. From any
+  /// thread; after it no KernelProcess can be made or destroyed, and the program must end.
+  static void kill_all();
 
   /// Waits for the end and reaps.
   Ending wait(Deadline deadline = Deadline());
