@@ -22,7 +22,7 @@ from support import BUILD, PORTS, ROOT, WAIT_S
 from test_handshake import Registrar, acknowledge, take_ports
 
 sys.path.append(str(ROOT / "tests" / "storm"))
-from kernels import steady_ports  # noqa: E402
+from kernels import RenamedFiles, steady_ports  # noqa: E402
 
 PROGRAM = BUILD / "bin" / "adrastea-lua"
 CHANNELS = [name.removesuffix("_port") for name in PORTS]
@@ -117,6 +117,25 @@ def test_of_two_on_one_file_one_lives(place, start, transport):
         (winner,) = two.values()
         assert winner.wait(timeout=WAIT_S) == 0
         assert [entry.name for entry in place.iterdir() if entry.is_socket()] == []
+
+
+@pytest.mark.parametrize("fields", [PORT_0, dict.fromkeys(PORTS, 0), dict.fromkeys(PORTS)], ids=["tcp", "ipc", "missing"])
+def test_of_two_that_choose_one_lives(place, start, fields):
+    for _ in range(10):
+        file = write_file(place, **{name: value for name, value in fields.items() if value is not None})
+        if None in fields.values():
+            file.write_text(json.dumps({name: value for name, value in json.loads(file.read_text()).items() if name not in PORTS}))
+        renamed = RenamedFiles(place)
+        two = {process.stderr.fileno(): process for process in (start("-f", file), start("-f", file))}
+        while file.name not in renamed.read():
+            pass
+        renamed.close()
+        told, _, _ = select.select(list(two), [], [], WAIT_S)
+        line = refusal(two.pop(told[0]))
+        assert "another kernel starts with it" in line or "cannot bind the" in line
+        (winner,) = two.values()
+        answers(connected(file))
+        assert winner.wait(timeout=WAIT_S) == 0
 
 
 def test_a_directory_that_somebody_keeps_locked(place, start):

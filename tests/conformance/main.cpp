@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -186,26 +187,44 @@ void require_writable(const std::string& file) {
   if (!file.empty() && !std::ofstream(file, std::ios::app)) throw Failure("cannot write the report to " + file);
 }
 
-/// Ctrl-C and its like: no kernel and no directory stays. Made before any other thread, so that the signals come here.
-void end_kernels_on_signals() {
-  sigset_t ends;
-  sigemptyset(&ends);
-  for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends, number);
-  pthread_sigmask(SIG_BLOCK, &ends, nullptr);
-  std::thread([ends] {
+/// Ctrl-C and its like: no kernel and no directory stays. Made before any other thread, so that the signals come to its
+/// own.
+class EndOnSignals {
+ public:
+  EndOnSignals() {
+    sigemptyset(&ends_);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) sigaddset(&ends_, number);
+    pthread_sigmask(SIG_BLOCK, &ends_, nullptr);
+    thread_ = std::thread([this] { wait(); });
+  }
+  EndOnSignals(const EndOnSignals&) = delete;
+  EndOnSignals& operator=(const EndOnSignals&) = delete;
+  ~EndOnSignals() {
+    done_ = true;
+    pthread_kill(thread_.native_handle(), SIGTERM);
+    thread_.join();
+  }
+
+ private:
+  void wait() {
     int number = 0;
-    sigwait(&ends, &number);
+    sigwait(&ends_, &number);
+    if (done_) return;
     std::fputs("\njupyter-conformance: interrupted; there is no report\n", stderr);
     testing::KernelProcess::kill_all();
     std::signal(number, SIG_DFL);
-    pthread_sigmask(SIG_UNBLOCK, &ends, nullptr);
+    pthread_sigmask(SIG_UNBLOCK, &ends_, nullptr);
     ::raise(number);
-  }).detach();
-}
+  }
+
+  sigset_t ends_{};
+  std::atomic<bool> done_{false};
+  std::thread thread_;
+};
 
 int judge(const Options& options) {
   require_writable(options.output);
-  end_kernels_on_signals();
+  const EndOnSignals until_the_end;
   const Target target = target_of(options);
   Samples samples;
   for (const auto& file : options.samples) samples.load(file);

@@ -148,7 +148,8 @@ TEST_F(ConnectionErrors, EncryptionIsNeverIgnored) {
   EXPECT_THAT(error_of_json("curve_secretkey", 7), says("curve_secretkey must be a string"));
   EXPECT_THAT(error_of_json("curve_secretkey", std::string(40, 'a')), says("curve_publickey is missing"));
   EXPECT_THAT(error_of_json("curve_publickey", std::string(40, 'a')), says("curve_secretkey is missing"));
-  EXPECT_EQ(error_of_text(R"({"key": "k", "curve_publickey": null, "curve_secretkey": ""})"), "no error");
+  EXPECT_THAT(error_of_json("curve_publickey", ""), says("curve_publickey must be 40 characters of Z85"));
+  EXPECT_EQ(error_of_text(R"({"key": "k", "curve_publickey": null, "curve_secretkey": null})"), "no error");
 }
 
 TEST_F(ConnectionErrors, Registration) {

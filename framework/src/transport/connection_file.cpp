@@ -11,11 +11,13 @@
 #include <adrastea/errors.hpp>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <system_error>
+#include <utility>
 
 namespace adrastea::transport {
 namespace {
@@ -48,14 +50,31 @@ std::string readers(const struct stat& status) {
 }
 
 /// `status` tells whose file it is.
-std::string read_file(const fs::path& path, struct stat& status) {
+support::UniqueFd open_file(const fs::path& path, struct stat& status) {
   // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
-  const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
   if (!fd) throw StartupError(describe(path) + ": cannot open it: " + cause_of(errno));
   if (::fstat(fd.get(), &status) != 0) throw StartupError(describe(path) + ": " + cause_of(errno));
   if (S_ISDIR(status.st_mode)) throw StartupError(describe(path) + ": is a directory");
   if (!S_ISREG(status.st_mode)) throw StartupError(describe(path) + ": is no regular file");
+  return fd;
+}
 
+/// The file, locked: of two kernels that choose their addresses, the second must not begin before the first has written
+/// them. Where it cannot be locked (some network file systems) nothing is.
+support::UniqueFd open_locked(const fs::path& path, struct stat& status) {
+  while (true) {
+    support::UniqueFd fd = open_file(path, status);
+    if (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+      throw StartupError(describe(path) + ": another kernel starts with it just now; each needs a file of its own");
+    }
+    // Another one may have replaced it meanwhile.
+    struct stat now {};
+    if (::stat(path.c_str(), &now) != 0 || (now.st_ino == status.st_ino && now.st_dev == status.st_dev)) return fd;
+  }
+}
+
+std::string read_file(const support::UniqueFd& fd, const fs::path& path) {
   std::string text(k_max_file_bytes + 1, '\0');
   std::size_t filled = 0;
   while (filled < text.size()) {
@@ -100,7 +119,8 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   file.path_ = find_file(name);
   const std::string where = describe(file.path_);
   struct stat status {};
-  file.loaded_ = parse_connection_json(read_file(file.path_, status), where);
+  file.lock_ = open_locked(file.path_, status);
+  file.loaded_ = parse_connection_json(read_file(file.lock_, file.path_), where);
   file.readers_ = readers(status);
   if (is_registration(file.loaded_)) {
     file.read_registration(where);
@@ -161,6 +181,7 @@ void ConnectionFile::warn() const {
 }
 
 void ConnectionFile::store() {
+  const support::UniqueFd until_it_is_written = std::move(lock_);
   if (stored_ == info_) return;
   nlohmann::json merged = loaded_;
   write_connection_json(info_, merged);

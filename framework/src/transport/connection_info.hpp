@@ -2,6 +2,7 @@
 #pragma once
 
 #include "support/exit_cleanup.hpp"
+#include "support/unique_fd.hpp"
 
 #include <array>
 #include <filesystem>
@@ -82,6 +83,7 @@ class ConnectionFile {
   nlohmann::json loaded_ = nlohmann::json::object();
   std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet
   support::ExitFile removal_;             // set for an own file
+  support::UniqueFd lock_;                // of a loaded file, until store()
   std::string readers_;                   // whom the loaded file lets read the key, if anybody
 };
 

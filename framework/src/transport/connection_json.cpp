@@ -66,7 +66,7 @@ void read_ports(const json& object, ConnectionInfo& info, const std::string& whe
   }
 }
 
-/// Null and "" are no key. Whether ZeroMQ takes it is bind_all()'s business; the shape is checked here, where its name is
+/// Null is no key. Whether ZeroMQ takes it is bind_all()'s business; the shape is checked here, where its name is
 /// known.
 std::string read_curve_key(const json& object, const char* key, const std::string& where) {
   constexpr std::size_t length = 40;
@@ -76,7 +76,7 @@ std::string read_curve_key(const json& object, const char* key, const std::strin
   if (found == object.end() || found->is_null()) return {};
   std::string text = read_text(object, key, "", where);
   const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
-  if (!text.empty() && !z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145)");
+  if (!z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145)");
   return text;
 }
 

@@ -115,6 +115,8 @@ void talk_documented(Talk& talk, const Registration& registration, const Connect
   const auto delimiter = std::find(answer.begin(), answer.end(), wire::k_delimiter);
   if (answer.end() - delimiter != 3) talk.fail("the acknowledgement is not <IDS|MSG>, a signature and one frame");
   if (!signer.verify(delimiter[1], {delimiter[2], "", "", ""})) talk.fail("the acknowledgement has a wrong signature");
+  // Whoever does not know the key can do this, and the signature is right.
+  if (delimiter[2] == text) talk.fail("the registration itself came back, and no acknowledgement");
 }
 
 /// Positron: whole messages, and the ports are numbers.
