@@ -368,6 +368,26 @@ const std::vector<StandardEntry>& standard_library() {
       {"bit.tobit", "(x)", "Brings a number into the range of these operations."},
       {"bit.tohex", "(x [, n])", "Returns `x` as `n` (8) hexadecimal digits, capital ones if n is negative."},
 
+      // ---- bit32 of 5.3, where it was built with what 5.2 had ----
+      {"bit32", "",
+       "Operations on the bits of numbers, which are taken as integers of 32 bits without a sign. 5.3 has operators too."},
+      {"bit32.arshift", "(x, disp)",
+       "Shifts `x` right by `disp` bits and fills with its highest bit; to the left if `disp` is negative."},
+      {"bit32.band", "(...)", "Returns the bits that are set in all arguments."},
+      {"bit32.bnot", "(x)", "Returns `x` with each bit turned."},
+      {"bit32.bor", "(...)", "Returns the bits that are set in any argument."},
+      {"bit32.btest", "(...)", "Tells whether any bit is set in all arguments."},
+      {"bit32.bxor", "(...)", "Returns the bits that are set in an odd number of arguments."},
+      {"bit32.extract", "(n, field [, width])",
+       "Returns `width` (1) bits of `n` as a number: from bit `field` on, where 0 is the lowest."},
+      {"bit32.lrotate", "(x, disp)", "Rotates `x` left by `disp` bits; to the right if `disp` is negative."},
+      {"bit32.lshift", "(x, disp)", "Shifts `x` left by `disp` bits; to the right if `disp` is negative."},
+      {"bit32.replace", "(n, v, field [, width])",
+       "Returns `n` with `width` (1) of its bits, from bit `field` on, replaced by those of `v`."},
+      {"bit32.rrotate", "(x, disp)", "Rotates `x` right by `disp` bits; to the left if `disp` is negative."},
+      {"bit32.rshift", "(x, disp)",
+       "Shifts `x` right by `disp` bits, with zeros from the left; to the left if `disp` is negative."},
+
       // ---- jit and ffi of LuaJIT ----
       {"jit", "", "Control of LuaJIT's compiler."},
       {"jit.arch", "", "The processor that the compiler makes code for, such as \"x64\"."},
