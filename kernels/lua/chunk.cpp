@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "chunk.hpp"
 
+#include "finalizers.hpp"
 #include "lexer.hpp"
 
 #include <algorithm>
@@ -165,6 +166,7 @@ class CellCompiler {
 }  // namespace
 
 CompiledCell compile_cell(lua_State* L, std::string_view code, const std::string& chunk_name) {
+  const FinalizersHeldBack held_back(L);
   return CellCompiler(L, code, chunk_name).run();
 }
 

@@ -10,4 +10,7 @@ namespace lua_kernel {
 /// May raise: call it protected.
 void install_debug_functions(lua_State* L);
 
+/// In a message handler: whether one of the innermost functions was called by a debug hook. LuaJIT does not tell.
+bool is_in_hook(lua_State* L);
+
 }  // namespace lua_kernel

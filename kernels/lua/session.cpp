@@ -5,6 +5,7 @@
 #include "compat.hpp"
 #include "coroutines.hpp"
 #include "debug_functions.hpp"
+#include "finalizers.hpp"
 #include "lua_program.hpp"
 #include "mime_bundles.hpp"
 #include "os_functions.hpp"
@@ -15,7 +16,12 @@
 namespace lua_kernel {
 namespace {
 
-constexpr std::string_view out_of_memory = "not enough memory";  // Lua's words
+/// In Lua's words, which 5.3 puts after a place and before " for buffer allocation".
+bool tells_of_memory(std::string_view message) {
+  constexpr std::string_view words = "not enough memory";
+  if (LUA_VERSION_NUM == 503 && message.ends_with(": not enough memory for buffer allocation")) return true;
+  return message == words;
+}
 
 int set_up(lua_State* L) {
   set_session(L, static_cast<Session*>(lua_touserdata(L, 1)));
@@ -29,16 +35,6 @@ int set_up(lua_State* L) {
   Session::of(L).streams().install(L);
   JupyterModule::install(L);
   return 0;
-}
-
-/// Whether the innermost functions were called by a debug hook.
-bool is_in_hook(lua_State* L) {
-  constexpr int levels = 20;
-  lua_Debug frame;
-  for (int level = 1; level < levels && lua_getstack(L, level, &frame) != 0; ++level) {
-    if (lua_getinfo(L, "n", &frame) != 0 && std::string_view(frame.namewhat) == "hook") return true;
-  }
-  return false;
 }
 
 /// The message handler: runs where the error was raised, before the stack is unwound.
@@ -135,7 +131,9 @@ Outcome Session::run_handler(lua_CFunction handler, const void* data) {
 /// The message handler is at the bottom of the stack.
 int Session::call_protected(int arguments, int results) {
   const MemoryLimit::Kept kept(memory_);
-  return lua_pcall(state(), arguments, results, 1);
+  const int status = lua_pcall(state(), arguments, results, 1);
+  finish_finalizers(state(), status);
+  return status;
 }
 
 /// Calls the function on the stack.
@@ -171,7 +169,7 @@ Outcome Session::failure() {
   } else if (!interrupts_.stopping()) {
     error = error_text(state(), -1);
     const std::string explanation = memory_.explanation();
-    if (error.evalue == out_of_memory && !explanation.empty()) error.evalue += ": " + explanation;
+    if (tells_of_memory(error.evalue) && !explanation.empty()) error.evalue += ": " + explanation;
   }
   if (interrupts_.reason() == Interrupts::Reason::exiting) return {};
   if (interrupts_.reason() == Interrupts::Reason::interrupted) error = {"Interrupted", "the user interrupted the kernel"};
