@@ -79,7 +79,7 @@ adrastea::ExecuteResult LuaInterpreter::show_help(const HelpQuery& query, bool s
 
 adrastea::MimeBundle LuaInterpreter::evaluate(const std::string& expression) {
   frontend_.set_output(host().output());
-  Outcome outcome = session_->run(expression, "[expression]");
+  Outcome outcome = session_->run(expression, "[expression " + std::to_string(++expressions_) + "]");
   if (outcome.failed) {
     throw adrastea::ExecutionError(std::move(outcome.ename), std::move(outcome.evalue), std::move(outcome.traceback));
   }

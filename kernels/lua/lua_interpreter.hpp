@@ -57,6 +57,7 @@ class LuaInterpreter : public adrastea::Interpreter {
 
   HostFrontend frontend_;
   std::unique_ptr<Session> session_;  // from start() to shutdown()
+  std::uint64_t expressions_ = 0;     // the number of the latest of user_expressions
   std::uint64_t unstored_ = 0;        // the number of the latest request that was not stored
 };
 

@@ -53,6 +53,15 @@ TEST_P(Lua, RunsRealCode) {
   EXPECT_EQ(client.run("x + 1").shown(), (ShownList{{"execute_result", "42"}}));
 }
 
+TEST_P(Lua, GivesEachUserExpressionAChunkOfItsOwn) {
+  start_here({}, ADRASTEA_LUA);
+  const std::string source = "debug.getinfo(function() end, 'S').short_src";
+  const Exchange cell = connect().run("", {.user_expressions = {{"a", source}, {"b", source}}});
+  const Json& values = cell.reply->content.at("user_expressions");
+  EXPECT_EQ(values.at("a").at("data").at("text/plain"), "\"[expression 1]\"");
+  EXPECT_EQ(values.at("b").at("data").at("text/plain"), "\"[expression 2]\"");
+}
+
 TEST_P(Lua, IsInterruptedInEndlessLoops) {
   start_here({}, ADRASTEA_LUA);
   KernelClient& client = connect();
