@@ -3,6 +3,7 @@
 
 #include "json_values.hpp"
 #include "session.hpp"
+#include "text.hpp"
 #include "utf8.hpp"
 
 #include <adrastea/errors.hpp>
@@ -15,6 +16,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace lua_kernel {
 namespace {
@@ -140,6 +142,46 @@ std::optional<Display> display_by_metatable(lua_State* L, int index) {
   return made;
 }
 
+/// HTML for one of several values.
+std::string html_of(const MimeBundle& data) {
+  if (data.contains("text/html")) return data["text/html"].get<std::string>();
+  if (data.contains("image/svg+xml")) return data["image/svg+xml"].get<std::string>();
+  for (const char* type : {"image/png", "image/jpeg", "image/gif"}) {
+    if (data.contains(type))
+      return "<img src=\"data:" + std::string(type) + ";base64," + data[type].get<std::string>() + "\">";
+  }
+  return "<pre>" + html_escaped(data.value("text/plain", "")) + "</pre>";
+}
+
+/// All in one bundle, one under the other.
+Display stacked(const std::vector<MimeBundle>& values) {
+  std::string text;
+  std::string html;
+  for (const MimeBundle& data : values) {
+    if (data.empty()) continue;
+    if (!html.empty()) text += '\n';
+    text += data.value("text/plain", "");
+    html += "<div>" + html_of(data) + "</div>";
+  }
+  return html.empty() ? Display{} : Display{.data = {{"text/plain", text}, {"text/html", html}}};
+}
+
+/// No value where none of the values draws itself.
+std::optional<Display> displays_together(lua_State* L, int first, int last) {
+  constexpr int most_values = 100;
+  const int end = std::min(last, first + most_values - 1);
+  std::vector<std::optional<Display>> own;
+  for (int index = first; index <= end; ++index) own.push_back(display_by_metatable(L, index));
+  if (std::none_of(own.begin(), own.end(), [](const auto& one) { return one.has_value(); })) return {};
+  std::vector<MimeBundle> values;
+  for (int index = first; index <= end; ++index) {
+    auto& one = own[static_cast<std::size_t>(index - first)];
+    values.push_back(one ? std::move(one->data) : display_of(L, index, index).data);
+  }
+  if (end < last) values.push_back({{"text/plain", more(static_cast<std::size_t>(last - end))}});
+  return stacked(values);
+}
+
 }  // namespace
 
 bool is_mime_bundle(lua_State* L, int index) {
@@ -181,8 +223,7 @@ MimeBundle mime_bundle_of(lua_State* L, int index) {
 }
 
 Display presentation_of(lua_State* L, int first, int last) {
-  std::optional<Display> own;
-  if (first == last) own = display_by_metatable(L, first);
+  std::optional<Display> own = first == last ? display_by_metatable(L, first) : displays_together(L, first, last);
   return own ? std::move(*own) : display_of(L, first, last);
 }
 

@@ -22,8 +22,9 @@ namespace lua_kernel {
 /// The table at `index` as a bundle. Errors: std::invalid_argument that names the type at fault; what json_of throws.
 adrastea::MimeBundle mime_bundle_of(lua_State* L, int index);
 
-/// What to show for the values at the stack indices from `first` to `last`: display_of, unless it is one value whose
-/// metatable has a function __mimebundle(self). That returns a bundle and, if it wants, metadata; nil shows nothing.
+/// What to show for the values at the stack indices from `first` to `last`: display_of, unless there is one whose
+/// metatable has a function __mimebundle(self). That returns a bundle and, if it wants, metadata; nil shows nothing. Of
+/// several values the texts and the HTML or pictures stand one under the other in one bundle.
 /// Errors: one in that function or in what it returns becomes a note beside the value's ordinary text. Stops and
 ///   std::bad_alloc as display_of.
 Display presentation_of(lua_State* L, int first, int last);

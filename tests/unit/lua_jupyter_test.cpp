@@ -305,6 +305,21 @@ TEST_F(LuaJupyter, ShowsNothingForAnEmptyMimebundle) {
   EXPECT_TRUE(notebook.run("jupyter.display(1)").display.data.empty()) << "the handle is not shown as well";
 }
 
+TEST_F(LuaJupyter, LetsSeveralValuesDrawThemselves) {
+  value("function drawn(bundle) return setmetatable({}, {__mimebundle = function() return bundle end}) end");
+  const auto data = notebook
+                        .run(
+                            "drawn{['text/html'] = '<b>1</b>', ['text/plain'] = 'one'}, '<2>', drawn(), "
+                            "drawn{['image/png'] = 'PNG'}, drawn{['image/svg+xml'] = '<svg/>', ['text/plain'] = 's'}")
+                        .display.data;
+  EXPECT_EQ(data, Json({{"text/plain", "one\n\"<2>\"\n\ns"},
+                        {"text/html",
+                         "<div><b>1</b></div><div><pre>&quot;&lt;2&gt;&quot;</pre></div>"
+                         "<div><img src=\"data:image/png;base64,UE5H\"></div><div><svg/></div>"}}));
+  EXPECT_TRUE(notebook.run("drawn(), drawn()").display.data.empty());
+  EXPECT_EQ(notebook.run("1, {2}").display.data, Json({{"text/plain", "1\t{2}"}}));
+}
+
 TEST_F(LuaJupyter, FallsBackToTextWithANoteWhenADrawingFails) {
   const auto text = [&](const std::string& body) {
     return notebook.value("setmetatable({x = 1}, {__tostring = function() return 'T' end, __mimebundle = function() " +
