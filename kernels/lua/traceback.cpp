@@ -2,10 +2,13 @@
 #include "traceback.hpp"
 
 #include "compat.hpp"
+#include "finalizers.hpp"
 #include "text.hpp"
 
 #include <charconv>
 #include <exception>
+#include <optional>
+#include <system_error>
 
 namespace lua_kernel {
 namespace {
@@ -33,6 +36,18 @@ constexpr int cyan = 36;
 std::string last_line(std::string_view ename, std::string_view evalue) {
   constexpr std::size_t most_bytes = 2000;
   return coloured(red, ename) + ": " + shortened(evalue, most_bytes);
+}
+
+/// Whether a source without a mark is code, rather than a name that was given to load: the code of a function compiles.
+bool is_code(lua_State* L, std::string_view source) {
+  constexpr std::size_t longest_name = 4096;
+  if (source.empty() || source.front() == '=' || source.front() == '@') return false;
+  if (source.size() > longest_name) return true;
+  if (lua_checkstack(L, 1) == 0) return false;
+  const FinalizersHeldBack held_back(L);
+  const bool compiles = luaL_loadbuffer(L, source.data(), source.size(), "=code") == LUA_OK;
+  lua_pop(L, 1);
+  return compiles;
 }
 
 bool is_c(const lua_Debug& frame) { return *frame.what == 'C'; }
@@ -86,6 +101,30 @@ bool is_noted_error(lua_State* L, int index) {
   return is_same;
 }
 
+struct Place {
+  std::string_view file;
+  int line = 0;
+};
+
+/// Where the compiler stopped, in what require says of a file that does not compile.
+std::optional<Place> place_in_module(std::string_view message) {
+  constexpr std::string_view before_file = "' from file '";
+  constexpr std::string_view after_file = "':\n\t";
+  if (!message.starts_with("error loading module '")) return {};
+  const std::size_t begin = message.find(before_file);
+  const std::size_t end = message.find(after_file);
+  if (begin == std::string_view::npos || end == std::string_view::npos || end < begin + before_file.size()) return {};
+  const std::string_view file = message.substr(begin + before_file.size(), end - begin - before_file.size());
+  const std::string_view reason = message.substr(end + after_file.size());  // with a name that may be shortened
+  for (std::size_t colon = reason.find(':'); colon != std::string_view::npos; colon = reason.find(':', colon + 1)) {
+    int line = 0;
+    const char* last = reason.data() + reason.size();
+    const auto read = std::from_chars(reason.data() + colon + 1, last, line);
+    if (read.ec == std::errc() && read.ptr != last && *read.ptr == ':') return Place{file, line};
+  }
+  return {};
+}
+
 }  // namespace
 
 void Traceback::attach(lua_State* L) {
@@ -111,9 +150,14 @@ Traceback::Frame Traceback::describe(lua_State* L, const lua_Debug& frame) const
   Frame described{.text = "  " + coloured(green, where) + ": in " + describe_function(frame, builtin)};
   // Of code in a string the source is that code, which may be long: only its line is kept, as such a source again.
   const std::string_view source = frame.source;
-  const bool is_code = !source.empty() && source.front() != '=' && source.front() != '@';
-  described.source = is_code ? " " + sources_.lines(source, frame.currentline, frame.currentline) : source;
-  described.line = is_code && frame.currentline > 0 ? 1 : frame.currentline;
+  const bool has_mark = source.starts_with('=') || source.starts_with('@');
+  if (has_mark) {
+    described.source = source;
+    described.line = frame.currentline;
+  } else if (frame.currentline > 0 && is_code(L, source)) {
+    described.source = " " + sources_.lines(source, frame.currentline, frame.currentline);
+    described.line = 1;
+  }
   return described;
 }
 
@@ -192,9 +236,16 @@ std::string Traceback::render(const Frame& frame) const {
 
 std::vector<std::string> Traceback::render(std::string_view ename, std::string_view evalue) const {
   std::vector<std::string> lines;
+  if (const auto place = place_in_module(evalue)) {
+    const std::string where = std::string(place->file) + ":" + std::to_string(place->line);
+    const Frame frame{.text = "  " + coloured(green, where), .source = "@" + std::string(place->file), .line = place->line};
+    lines.push_back(render(frame));
+  }
+  bool is_first = true;
   for (const Stack& stack : stacks_) {
     if (stack.empty()) continue;
-    lines.emplace_back(lines.empty() ? "stack traceback (innermost first):" : "resumed from:");
+    lines.emplace_back(is_first ? "stack traceback (innermost first):" : "resumed from:");
+    is_first = false;
     for (const Frame& frame : stack) lines.push_back(render(frame));
   }
   lines.push_back(last_line(ename, evalue));

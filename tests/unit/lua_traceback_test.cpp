@@ -55,6 +55,26 @@ TEST(LuaTraceback, ShowsLinesOfFiles) {
   EXPECT_THAT(traceback(notebook, "require 'broken_module'.fail()"), Not(HasSubstr("nil + 1")));
 }
 
+TEST(LuaTraceback, ShowsTheLineOfAModuleThatDoesNotCompile) {
+  LuaNotebook notebook;
+  const auto folder = std::filesystem::path(testing::TempDir()) / ("lua_traceback_" + std::string(80, 'x'));
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "misspelt.lua") << "local M = {}\n\nlocal x = = 1\nreturn M\n";
+  notebook.run("package.path = '" + folder.string() + "/?.lua'");
+  EXPECT_THAT(traceback(notebook, "require 'misspelt'"),
+              StartsWith("  " + (folder / "misspelt.lua").string() + ":3\n      local x = = 1\nstack traceback"));
+  std::filesystem::remove_all(folder);
+  EXPECT_THAT(traceback(notebook, "error('error loading module \\'x\\' from file \\'/dev/zero\\':\\n\\tzero:1: bad', 0)"),
+              StartsWith("  /dev/zero:1\nstack traceback"));
+}
+
+TEST(LuaTraceback, TakesTheNameOfLoadedCodeForNoSource) {
+  LuaNotebook notebook;
+  EXPECT_THAT(traceback(notebook, "load('error(1)', 'my chunk')()"),
+              AllOf(HasSubstr("[string \"my chunk\"]:1: in "), Not(HasSubstr("\n      my chunk\n"))));
+  EXPECT_THAT(traceback(notebook, "load('local a = ...\\n error(a)')()"), HasSubstr("\n      error(a)\n"));
+}
+
 TEST(LuaTraceback, NeverWaitsForASourceThatIsNoFile) {
   LuaNotebook notebook;
   EXPECT_THAT(traceback(notebook, "load('error(1)', '@/dev/zero')()"), HasSubstr("/dev/zero:1: in "));
