@@ -397,7 +397,8 @@ KernelClient::Impl::Came KernelClient::Impl::wait(std::chrono::milliseconds time
 void KernelClient::Impl::wait_for_more(Deadline deadline, const std::string& what) {
   switch (wait(deadline.left())) {
     case Came::message:
-      if (deadline.passed()) fail("much came, but not in time " + what);
+      // A test has its runner's limit; whoever judges a kernel may meet one that publishes for ever.
+      if (lenient() && deadline.passed()) fail("much came, but not in time " + what);
       return;
     case Came::nothing:
       fail("nothing came while waiting for " + what);

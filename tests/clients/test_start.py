@@ -105,29 +105,17 @@ def test_what_is_in_the_way_stays(place, start, channel, kind):
     assert not path.is_socket()
 
 
-@pytest.mark.parametrize("transport", ["tcp", "ipc"])
-def test_of_two_on_one_file_one_lives(place, start, transport):
-    for _ in range(10):
-        file = write_file(place, **(PORT_0 | steady_ports() if transport == "tcp" else {}))
-        two = {process.stderr.fileno(): process for process in (start("-f", file), start("-f", file))}
-        told, _, _ = select.select(list(two), [], [], WAIT_S)
-        loser = two.pop(told[0])
-        assert "cannot bind the shell channel" in refusal(loser)
-        answers(connected(file))
-        (winner,) = two.values()
-        assert winner.wait(timeout=WAIT_S) == 0
-        assert [entry.name for entry in place.iterdir() if entry.is_socket()] == []
+TWO = {"tcp": lambda: PORT_0 | steady_ports(), "ipc": dict, "tcp, port 0": lambda: PORT_0, "ipc, number 0": lambda: dict.fromkeys(PORTS, 0)}
 
 
-@pytest.mark.parametrize("fields", [PORT_0, dict.fromkeys(PORTS, 0), dict.fromkeys(PORTS)], ids=["tcp", "ipc", "missing"])
-def test_of_two_that_choose_one_lives(place, start, fields):
+@pytest.mark.parametrize("fields", TWO.values(), ids=TWO.keys())
+def test_of_two_on_one_file_one_lives(place, start, fields):
     for _ in range(10):
-        file = write_file(place, **{name: value for name, value in fields.items() if value is not None})
-        if None in fields.values():
-            file.write_text(json.dumps({name: value for name, value in json.loads(file.read_text()).items() if name not in PORTS}))
+        content = fields()
+        file = write_file(place, **content)
         renamed = RenamedFiles(place)
         two = {process.stderr.fileno(): process for process in (start("-f", file), start("-f", file))}
-        while file.name not in renamed.read():
+        while 0 in content.values() and file.name not in renamed.read():
             pass
         renamed.close()
         told, _, _ = select.select(list(two), [], [], WAIT_S)
@@ -136,6 +124,7 @@ def test_of_two_that_choose_one_lives(place, start, fields):
         (winner,) = two.values()
         answers(connected(file))
         assert winner.wait(timeout=WAIT_S) == 0
+        assert [entry.name for entry in place.iterdir() if entry.is_socket()] == []
 
 
 def test_a_directory_that_somebody_keeps_locked(place, start):

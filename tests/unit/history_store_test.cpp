@@ -312,6 +312,14 @@ TEST_F(HistoryFile, StaysBoundedInBytes) {
   EXPECT_EQ(integer("SELECT max(id) - min(id) + 1 - count(*) FROM lines"), 0) << "without holes";
 }
 
+TEST_F(HistoryFile, KeepsTheNewestWhereOneWriteIsLargerThanTheLimit) {
+  const HistoryStore::Limits small{.max_lines = 100'000, .max_file_bytes = 64 << 10};
+  History kernel = history(small);
+  for (int count = 1; count <= 1100; ++count) kernel.add(count, std::string(2000, 'x'), std::nullopt);
+  kernel.close();
+  EXPECT_EQ(integer("SELECT max(id) FROM lines"), 1100);
+}
+
 TEST_F(HistoryFile, OfRandomBytesIsLeftAlone) {
   std::filesystem::create_directories(file_.parent_path());
   std::string bytes(100'000, '\0');

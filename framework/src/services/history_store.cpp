@@ -234,10 +234,13 @@ void HistoryStore::insert(const HistoryLine& line) {
 /// Only the oldest lines ever go, so the numbers of those that are left have no holes.
 void HistoryStore::prune() {
   const std::int64_t most = std::max(k_prune_lines, 2 * std::exchange(unpruned_, 0));
-  std::int64_t surplus =
-      database_->integer("SELECT (SELECT max(id) FROM lines) - (SELECT min(id) FROM lines) + 1") - limits_.max_lines;
+  const std::int64_t lines = database_->integer("SELECT (SELECT max(id) FROM lines) - (SELECT min(id) FROM lines) + 1");
+  std::int64_t surplus = lines - limits_.max_lines;
   const std::int64_t pages = database_->integer("PRAGMA page_count") - database_->integer("PRAGMA freelist_count");
-  if (pages * database_->integer("PRAGMA page_size") > limits_.max_file_bytes) surplus = most;
+  if (pages * database_->integer("PRAGMA page_size") > limits_.max_file_bytes) {
+    // On a slow disk a single write may be larger than the limit: the newest stay all the same.
+    surplus = std::min(most, (lines + 1) / 2);
+  }
   if (surplus <= 0) return;
   sqlite::Statement(*database_, "DELETE FROM lines WHERE id IN (SELECT id FROM lines ORDER BY id LIMIT ?)")
       .bind(1, std::min(surplus, most))
