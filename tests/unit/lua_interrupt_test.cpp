@@ -103,8 +103,8 @@ TEST(LuaInterrupt, EndsHandlersThatDoNotEnd) {
       "local d <close> = setmetatable({}, {__close = endless})\nprint() while true do end");
   EXPECT_EQ(outcome.ename, "Interrupted");
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
-  ASSERT_GE(outcome.traceback.size(), 2U);
-  EXPECT_THAT(outcome.traceback[1], HasSubstr("[1]:3"));
+  // The stop may come before print() has returned.
+  EXPECT_THAT(outcome.traceback, ::testing::Contains(HasSubstr("[1]:3")));
 }
 #endif
 
