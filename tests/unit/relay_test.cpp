@@ -383,6 +383,7 @@ TEST_F(RelayTest, NothingIsSentForAClientThatHasGoneBeforeItWasNoticed) {
   start();
   const auto alive = connected();
   iopub_->status(request("r"), Iopub::State::idle);
+  iopub_->flush();
   EXPECT_THAT(types_of(alive), ElementsAre("iopub_welcome", "status"));
   EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
 }
@@ -395,6 +396,7 @@ TEST_F(RelayTest, NorWhenAnotherClientHasItsDescriptor) {
   const auto successor = socket_.reach(2);
   start();
   iopub_->status(request("r"), Iopub::State::idle);
+  iopub_->flush();  // before the successor comes, whichever thread sends
   socket_.subscribe(successor);
   eventually([&] { return !socket_.received(successor).empty(); });
   EXPECT_THAT(types_of(alive), ElementsAre("iopub_welcome", "status"));
