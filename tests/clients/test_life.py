@@ -4,15 +4,21 @@
 import asyncio
 import json
 import os
+import select
 import signal
 import subprocess
+import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from jupyter_client import AsyncKernelManager, BlockingKernelClient
-from support import PORTS, SHUTDOWN_S, WAIT_S, connect, end, ipc_files, kernel, make_manager, run, wait_for_output
+from support import PORTS, ROOT, SHUTDOWN_S, WAIT_S, connect, end, ipc_files, kernel, make_manager, run, wait_for_output
+
+sys.path.append(str(ROOT / "tests" / "storm"))
+from kernels import RenamedFiles  # noqa: E402
 
 KERNELS_AT_ONCE = 50
 
@@ -61,11 +67,11 @@ def test_heartbeat_beats_while_a_cell_runs():
         client.hb_channel.unpause()
         busy = client.execute(LOOP)
         wait_for_output(client, busy, "running")
-        # Three of the channel's own beats of a second each.
-        deadline = time.monotonic() + 3 * client.hb_channel.time_to_dead
-        while time.monotonic() < deadline:
-            assert client.hb_channel.is_beating()
-            time.sleep(0.1)  # polled: the heartbeat
+        # The channel calls this when a beat stays out. Three of its own beats of a second each.
+        missed = threading.Event()
+        client.hb_channel.call_handlers = lambda since_last_heartbeat: missed.set()
+        assert not missed.wait(3 * client.hb_channel.time_to_dead)
+        assert client.hb_channel.is_beating()
         manager.interrupt_kernel()
 
 
@@ -189,12 +195,13 @@ def test_ports_are_the_kernels_choice(kernel_name, tmp_path):
     asked = {"transport": "tcp", "ip": "127.0.0.1", "key": "a key", "signature_scheme": "hmac-sha256", "x_unknown": [1]}
     file.write_text(json.dumps(asked | dict.fromkeys(PORTS, 0)), encoding="utf-8")
     argv = make_manager(kernel_name).kernel_spec.argv
+    renamed = RenamedFiles(tmp_path)
     process = subprocess.Popen([argument.replace("{connection_file}", str(file)) for argument in argv])
+    ended = os.pidfd_open(process.pid)
     try:
-        deadline = time.monotonic() + WAIT_S
         while 0 in (ports := [json.loads(file.read_text(encoding="utf-8"))[name] for name in PORTS]):
-            assert process.poll() is None and time.monotonic() < deadline
-            time.sleep(0.01)  # polled: the file
+            assert select.select([renamed.fd, ended], [], [], WAIT_S)[0] == [renamed.fd]
+            renamed.read()
         assert len(set(ports)) == len(PORTS)
         got = json.loads(file.read_text(encoding="utf-8"))
         assert {name: got[name] for name in asked} == asked
@@ -208,6 +215,8 @@ def test_ports_are_the_kernels_choice(kernel_name, tmp_path):
         assert process.wait(timeout=SHUTDOWN_S) == 0
         client.stop_channels()
     finally:
+        renamed.close()
+        os.close(ended)
         if process.poll() is None:
             process.kill()
             process.wait()
