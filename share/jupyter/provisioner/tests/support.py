@@ -3,6 +3,7 @@
 
 import json
 import os
+import select
 import sys
 import uuid
 from collections.abc import Iterator
@@ -109,3 +110,12 @@ def is_running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def await_end(pid: int, seconds: float) -> bool:
+    """Whether a process, anybody's child, has ended within this time. Errors: ProcessLookupError when there is none."""
+    process = os.pidfd_open(pid)
+    try:
+        return bool(select.select([process], [], [], seconds)[0])
+    finally:
+        os.close(process)

@@ -6,10 +6,11 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 
 import pytest
 from jupyter_client import AsyncKernelManager
-from support import WAIT_S, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
+from support import WAIT_S, await_end, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
 
 from adrastea_provisioner import KernelNotStarted, private
 from adrastea_provisioner.private import PrivateDirectory
@@ -155,18 +156,10 @@ def test_children_end_with_the_kernel(tmp_path, polite):
     os.kill(kernel.pid, signal.SIGTERM if polite else signal.SIGKILL)
     os.waitid(os.P_PID, kernel.pid, os.WEXITED | os.WNOWAIT)
     assert not manager.is_alive()
-    with pytest.raises(ProcessLookupError):
-        _wait_gone(child)
+    with suppress(ProcessLookupError):
+        assert await_end(child, WAIT_S)
+    assert not is_running(child)
     manager.shutdown_kernel(now=True)
-
-
-def _wait_gone(pid):
-    """SIGKILL was sent to somebody else's child: nothing announces that it has worked."""
-    deadline = time.monotonic() + WAIT_S
-    while is_running(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.001)  # polled: a process that is not our child
-    raise ProcessLookupError
 
 
 def test_a_start_that_is_cancelled_leaves_nothing(tmp_path):
