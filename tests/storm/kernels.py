@@ -7,12 +7,16 @@ import hmac
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -182,6 +186,17 @@ class Registrar:
     @staticmethod
     def sign(kernel: Kernel, frame: bytes) -> bytes:
         return hmac.new(kernel.fields["key"].encode(), frame, hashlib.sha256).hexdigest().encode()
+
+
+@contextmanager
+def new_home() -> Iterator[Path]:
+    """A directory for the kernels of one run, short because addresses of ipc are paths of at most 107 bytes. It goes in the end."""
+    home = Path(tempfile.mkdtemp(prefix="adr-", dir="/tmp"))
+    (home / "logs").mkdir()
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
 
 
 class RenamedFiles:

@@ -11,17 +11,15 @@ request; never later ones, and none may come twice.
 
 import argparse
 import os
-import shutil
 import signal
 import sys
-import tempfile
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
-from kernels import Kernel, curve_keys, kernel_argv, make_kernel, steady_ports
+from kernels import Kernel, curve_keys, kernel_argv, make_kernel, new_home, steady_ports
 from report import machine, milliseconds, replace_block, table
 from zmq.utils.monitor import recv_monitor_message
 
@@ -269,18 +267,13 @@ def options() -> argparse.Namespace:
 def main() -> int:
     chosen = options()
     argv = kernel_argv(chosen.kernel)
-    # Short, for the addresses of ipc are paths of at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="adr-", dir="/tmp"))
-    (home / "logs").mkdir()
     rows, faults = [], []
-    try:
+    with new_home() as home:
         for mode in chosen.modes:
             row, found = run_mode(mode, chosen.rounds, argv, home)
             print(" | ".join(map(str, row)), flush=True)
             rows.append(row)
             faults += found
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
     text = f"{machine()}, kernel `{chosen.kernel}`, {CLIENTS} clients:\n\n{table(HEADS, rows)}"
     print(f"\n{text}\n")
     if chosen.markdown:

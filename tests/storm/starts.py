@@ -10,18 +10,16 @@ port was taken. Times are figures and judge nothing; a kernel hangs when nothing
 import argparse
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
-from kernels import ADDRESS, MODES, PORTS, Kernel, Registrar, RenamedFiles, kernel_argv, make_kernel
+from kernels import ADDRESS, MODES, PORTS, Kernel, Registrar, RenamedFiles, kernel_argv, make_kernel, new_home
 from report import machine, milliseconds, replace_block, table
 
 IN_USE = re.compile(r"address (already )?in use", re.IGNORECASE)
@@ -248,11 +246,8 @@ def options() -> argparse.Namespace:
 def main() -> int:
     chosen = options()
     argv = kernel_argv(chosen.kernel)
-    # Short, for the addresses of ipc are paths of at most 107 bytes.
-    home = Path(tempfile.mkdtemp(prefix="adr-", dir="/tmp"))
-    (home / "logs").mkdir()
     rounds, rates = [], []
-    try:
+    with new_home() as home:
         for count in chosen.counts:
             for mode in chosen.modes:
                 done, rate = one_round(mode, count, argv, home)
@@ -260,8 +255,6 @@ def main() -> int:
                 rounds.append(done.row())
                 rates.append((rate, done.broken_promises()))
         alone = refusals(argv, home) if "tcp" in chosen.modes else []
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
     broken = [line for _, lines in rates for line in lines]
     slowest = min(rate for rate, _ in rates)
     text = (f"{machine()}, kernel `{chosen.kernel}`; the other program took at least {slowest:,.0f} ports a second:\n\n"
