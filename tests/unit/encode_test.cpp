@@ -27,7 +27,7 @@ std::string random_bytes(std::mt19937& random, std::size_t length) {
   return text;
 }
 
-Json nested(std::size_t depth) {
+Json nested_value(std::size_t depth) {
   Json value;
   for (std::size_t i = 0; i < depth; ++i)
     value = i % 2 == 0 ? Json::array({std::move(value)}) : Json{{"k", std::move(value)}};
@@ -78,18 +78,19 @@ TEST(DepthWithin, CountsObjectsAndArraysAndNothingElse) {
   EXPECT_FALSE(depth_within(Json::object(), 0));
   EXPECT_TRUE(depth_within(Json::object(), 1));
   for (const std::size_t depth : std::vector<std::size_t>{1, 2, 3, 255, 256, 257}) {
-    EXPECT_TRUE(depth_within(nested(depth), depth)) << depth;
-    EXPECT_FALSE(depth_within(nested(depth), depth - 1)) << depth;
+    EXPECT_TRUE(depth_within(nested_value(depth), depth)) << depth;
+    EXPECT_FALSE(depth_within(nested_value(depth), depth - 1)) << depth;
   }
 }
 
 TEST(DepthWithin, LooksIntoEveryBranch) {
-  const Json value = {{"a", {1, 2, {{"b", Json::array()}}}}, {"c", Json::object()}, {"d", {{"e", {{"f", nested(3)}}}}}};
+  const Json value = {
+      {"a", {1, 2, {{"b", Json::array()}}}}, {"c", Json::object()}, {"d", {{"e", {{"f", nested_value(3)}}}}}};
   EXPECT_TRUE(depth_within(value, 6));
   EXPECT_FALSE(depth_within(value, 5));
 }
 
-TEST(DepthWithin, NeedsNoStackForAMillionLevels) { EXPECT_FALSE(depth_within(nested(1'000'000), 256)); }
+TEST(DepthWithin, NeedsNoStackForAMillionLevels) { EXPECT_FALSE(depth_within(nested_value(1'000'000), 256)); }
 
 // ---- headers ----
 

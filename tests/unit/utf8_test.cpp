@@ -95,7 +95,7 @@ TEST(IncompleteTail, CountsTheBytesOfACharacterThatIsNotThereYet) {
 TEST(IncompleteTail, IsZeroForBytesThatCanNeverBecomeACharacter) {
   for (const char* bytes : {"\x80", "\xBF\xBF\xBF\xBF", "\xC0", "\xC1", "\xF5", "\xFF", "\xE0\x80", "\xED\xA0", "\xF0\x80",
                             "\xF4\x90", "\xF0\x80\x80", "é\x80", "x\x80\x80"}) {
-    EXPECT_EQ(incomplete_tail(bytes), 0U) << testing::PrintToString(bytes);
+    EXPECT_EQ(incomplete_tail(bytes), 0U) << ::testing::PrintToString(bytes);
   }
 }
 

@@ -1,26 +1,33 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/ids.hpp"
 
-#include <openssl/rand.h>
+#include <unistd.h>
 
-#include <array>
-#include <cstdio>
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <stdexcept>
 #include <string_view>
 #include <vector>
 
 namespace adrastea::support {
 
+void fill_random(std::span<std::byte> bytes) {
+  constexpr std::size_t most = 256;  // getentropy's
+  for (; !bytes.empty(); bytes = bytes.subspan(std::min(most, bytes.size())))
+    if (::getentropy(bytes.data(), std::min(most, bytes.size())) != 0)
+      throw std::runtime_error("the system has no random bytes");
+}
+
 std::string random_hex(std::size_t bytes) {
-  std::vector<unsigned char> random(bytes);
-  if (RAND_bytes_ex(nullptr, random.data(), random.size(), 0) != 1)
-    throw std::runtime_error("the system has no random bytes");
+  std::vector<std::byte> random(bytes);
+  fill_random(random);
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;
   text.reserve(2 * bytes);
-  for (const unsigned char byte : random) {
-    text += digits[byte >> 4U];
-    text += digits[byte & 15U];
+  for (const std::byte byte : random) {
+    text += digits[std::to_integer<std::size_t>(byte) >> 4U];
+    text += digits[std::to_integer<std::size_t>(byte) & 15U];
   }
   return text;
 }
@@ -30,13 +37,20 @@ std::string iso_time(std::chrono::system_clock::time_point when) {
   const auto day = floor<std::chrono::days>(when);
   const std::chrono::year_month_day date{day};
   const std::chrono::hh_mm_ss time{floor<microseconds>(when - day)};
-  std::array<char, 64> text{};
-  const int length =
-      std::snprintf(text.data(), text.size(), "%04d-%02u-%02uT%02d:%02d:%02d.%06dZ", static_cast<int>(date.year()),
-                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                    static_cast<int>(time.hours().count()), static_cast<int>(time.minutes().count()),
-                    static_cast<int>(time.seconds().count()), static_cast<int>(time.subseconds().count()));
-  return {text.data(), static_cast<std::size_t>(length)};
+  // Each message has one: hence no printf.
+  std::string text = "yyyy-mm-ddThh:mm:ss.uuuuuuZ";
+  const auto put = [&text](std::size_t at, std::size_t digits, auto number) {
+    for (auto left = static_cast<std::uint64_t>(number); digits-- > 0; left /= 10)
+      text[at + digits] = static_cast<char>('0' + left % 10);
+  };
+  put(0, 4, static_cast<int>(date.year()));
+  put(5, 2, static_cast<unsigned>(date.month()));
+  put(8, 2, static_cast<unsigned>(date.day()));
+  put(11, 2, time.hours().count());
+  put(14, 2, time.minutes().count());
+  put(17, 2, time.seconds().count());
+  put(20, 6, time.subseconds().count());
+  return text;
 }
 
 }  // namespace adrastea::support

@@ -3,9 +3,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <span>
 #include <string>
 
 namespace adrastea::support {
+
+/// Random bytes from the system: OpenSSL's generator costs a start more than all else that OpenSSL does for
+/// it. Threads: any. Errors: std::runtime_error when the system has none.
+void fill_random(std::span<std::byte> bytes);
 
 /// `bytes` random bytes from the system, in lower-case hexadecimal. Threads: any. Errors: std::runtime_error when the
 /// system has none.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/process_usage.hpp"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -26,6 +27,7 @@ double one_decimal(double value) { return std::round(value * 10.0) / 10.0; }
 struct ProcessStat {
   pid_t parent = 0;
   std::uint64_t ticks = 0;
+  std::uint64_t started = 0;  ///< ticks after the system's start
 };
 
 /// proc(5), /proc/pid/stat: the name may hold anything, so fields count from its last parenthesis.
@@ -44,6 +46,8 @@ std::optional<ProcessStat> read_stat(const std::filesystem::path& directory) {
   for (int field = 5; field < 14; ++field) fields >> skipped;
   if (!(fields >> user >> system)) return std::nullopt;
   stat.ticks = user + system;
+  for (int field = 16; field < 22; ++field) fields >> skipped;
+  fields >> stat.started;
   return stat;
 }
 
@@ -126,6 +130,19 @@ std::string host_name() {
 }
 
 }  // namespace
+
+std::optional<std::chrono::milliseconds> process_age() {
+  const auto stat = read_stat("/proc/self");
+  const long ticks_per_second = ::sysconf(_SC_CLK_TCK);
+  timespec now{};
+  if (!stat || stat->started == 0 || ticks_per_second <= 0 || ::clock_gettime(CLOCK_BOOTTIME, &now) != 0)
+    return std::nullopt;
+  const std::chrono::milliseconds uptime =
+      std::chrono::seconds(now.tv_sec) + std::chrono::milliseconds(now.tv_nsec / 1'000'000);
+  const std::chrono::milliseconds begin(stat->started * 1000 / static_cast<std::uint64_t>(ticks_per_second));
+  if (uptime < begin) return std::nullopt;
+  return uptime - begin;
+}
 
 json ProcessUsage::sample() {
   const auto ticks = tree_ticks();

@@ -11,6 +11,9 @@
 
 namespace adrastea::support {
 
+/// Since this process was forked, to 10 ms or so, as the system counts it; nothing where it does not tell.
+[[nodiscard]] std::optional<std::chrono::milliseconds> process_age();
+
 /// What this process, its descendants and the machine use, as Linux's /proc tells it.
 ///
 /// Percentages cover the time since the last sample(); in the first they are 0. 100 is one core used fully.

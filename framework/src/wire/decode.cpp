@@ -80,52 +80,104 @@ std::string describe(JsonFault fault, std::string_view frame, const Limits& limi
   return text += " nests deeper than " + std::to_string(limits.max_json_depth);
 }
 
+/// Takes a header's fields from the parser, so that no tree is built for each message.
+class HeaderReader final : public Json::json_sax_t {
+ public:
+  enum Name : std::size_t { msg_id, msg_type, session, username, date, version, subshell_id };
+
+  /// The field's text; nothing where it is missing or of another type.
+  [[nodiscard]] std::optional<std::string> take(Name name) { return std::move(fields_.at(name).text); }
+  /// Whether it is there and neither a string nor null.
+  [[nodiscard]] bool is_other(Name name) const { return fields_.at(name).found == Found::other; }
+  [[nodiscard]] bool is_null(Name name) const { return fields_.at(name).found == Found::null; }
+
+  bool null() override { return set(Found::null, std::nullopt); }
+  bool boolean(bool /*value*/) override { return set(Found::other, std::nullopt); }
+  bool number_integer(std::int64_t /*value*/) override { return set(Found::other, std::nullopt); }
+  bool number_unsigned(std::uint64_t /*value*/) override { return set(Found::other, std::nullopt); }
+  bool number_float(double /*value*/, const std::string& /*text*/) override { return set(Found::other, std::nullopt); }
+  bool string(std::string& value) override { return set(Found::text, std::move(value)); }
+  bool binary(Json::binary_t& /*value*/) override { return set(Found::other, std::nullopt); }
+  bool start_object(std::size_t /*size*/) override { return set(Found::other, std::nullopt) && ++depth_ != 0; }
+  bool start_array(std::size_t /*size*/) override { return set(Found::other, std::nullopt) && ++depth_ != 0; }
+  bool end_object() override { return leave(); }
+  bool end_array() override { return leave(); }
+  bool key(std::string& name) override {
+    const auto* const known = std::find(k_names.begin(), k_names.end(), name);
+    current_ =
+        depth_ == 1 && known != k_names.end() ? &fields_.at(static_cast<std::size_t>(known - k_names.begin())) : nullptr;
+    return true;
+  }
+  bool parse_error(std::size_t /*at*/, const std::string& /*token*/, const Json::exception& /*why*/) override {
+    return false;
+  }
+
+ private:
+  static constexpr std::array<std::string_view, 7> k_names{"msg_id", "msg_type", "session",    "username",
+                                                           "date",   "version",  "subshell_id"};
+  enum class Found { nothing, null, text, other };
+  struct Field {
+    Found found = Found::nothing;
+    std::optional<std::string> text;
+  };
+
+  bool set(Found found, std::optional<std::string> text) {
+    if (Field* const field = std::exchange(current_, nullptr)) *field = {found, std::move(text)};
+    return true;
+  }
+  bool leave() {
+    --depth_;
+    return true;
+  }
+
+  std::array<Field, k_names.size()> fields_;
+  Field* current_ = nullptr;  ///< whose value comes next
+  std::size_t depth_ = 0;
+};
+
+Fault take_header(HeaderReader& read, Header& header) {
+  std::optional<std::string> msg_id = read.take(HeaderReader::msg_id);
+  if (!msg_id) return DecodeError{Kind::bad_header, "header.msg_id is not a string"};
+  std::optional<std::string> msg_type = read.take(HeaderReader::msg_type);
+  if (!msg_type || msg_type->empty()) return DecodeError{Kind::bad_header, "header.msg_type is not a string, or empty"};
+  // The header goes back as parent_header to every subscriber, and clients refuse one whose fields are no strings.
+  using Name = HeaderReader::Name;
+  for (const auto& [name, key] : {std::pair{Name::session, "session"}, std::pair{Name::username, "username"},
+                                  std::pair{Name::date, "date"}, std::pair{Name::version, "version"}}) {
+    if (read.is_other(name) || read.is_null(name)) {
+      return DecodeError{Kind::bad_header, "header." + std::string(key) + " is not a string"};
+    }
+  }
+  if (read.is_other(Name::subshell_id)) return DecodeError{Kind::bad_header, "header.subshell_id is not a string"};
+  header = {.msg_id = std::move(*msg_id),
+            .msg_type = std::move(*msg_type),
+            .session = read.take(Name::session).value_or(""),
+            .username = read.take(Name::username).value_or(""),
+            .date = read.take(Name::date).value_or(""),
+            .version = read.take(Name::version).value_or(""),
+            .subshell_id = read.take(Name::subshell_id)};
+  return std::nullopt;
+}
+
+Fault json_fault(JsonFault fault, const char* name, const Limits& limits) {
+  return DecodeError{fault == JsonFault::too_deep ? Kind::too_deep : Kind::bad_json, describe(fault, name, limits)};
+}
+
 /// Parses one of the frames without which there is no message.
 Fault parse_into(Json& value, Frame& frame, const char* name, const Limits& limits) {
   Result<Json, JsonFault> parsed = parse_object(frame, limits.max_json_depth);
-  if (!parsed) {
-    const Kind kind = parsed.error() == JsonFault::too_deep ? Kind::too_deep : Kind::bad_json;
-    return DecodeError{kind, describe(parsed.error(), name, limits)};
-  }
+  if (!parsed) return json_fault(parsed.error(), name, limits);
   value = std::move(parsed).value();
   return std::nullopt;
 }
 
-std::optional<std::string> text_field(const Json& object, const char* name) {
-  const auto field = object.find(name);
-  if (field == object.end() || !field->is_string()) return std::nullopt;
-  return field->get<std::string>();
-}
-
-Fault read_header(const Json& json, Header& header) {
-  std::optional<std::string> msg_id = text_field(json, "msg_id");
-  if (!msg_id) return DecodeError{Kind::bad_header, "header.msg_id is not a string"};
-  std::optional<std::string> msg_type = text_field(json, "msg_type");
-  if (!msg_type || msg_type->empty()) return DecodeError{Kind::bad_header, "header.msg_type is not a string, or empty"};
-  // The header goes back as parent_header to every subscriber, and clients refuse one whose fields are no strings.
-  for (const char* key : {"session", "username", "date", "version"}) {
-    if (json.contains(key) && !text_field(json, key)) {
-      return DecodeError{Kind::bad_header, "header." + std::string(key) + " is not a string"};
-    }
-  }
-  header = {.msg_id = std::move(*msg_id),
-            .msg_type = std::move(*msg_type),
-            .session = text_field(json, "session").value_or(""),
-            .username = text_field(json, "username").value_or(""),
-            .date = text_field(json, "date").value_or(""),
-            .version = text_field(json, "version").value_or(""),
-            .subshell_id = text_field(json, "subshell_id")};
-  const bool has_subshell = json.contains("subshell_id") && !json["subshell_id"].is_null();
-  if (has_subshell && !header.subshell_id) return DecodeError{Kind::bad_header, "header.subshell_id is not a string"};
-  return std::nullopt;
-}
-
 Fault parse(Parts& parts, Message& message, const Limits& limits) {
-  Json header;
-  if (Fault fault = parse_into(header, parts.header, "header", limits)) return fault;
+  HeaderReader header;
+  if (const auto fault = read_object(parts.header, limits.max_json_depth, header))
+    return json_fault(*fault, "header", limits);
   if (Fault fault = parse_into(message.parent_header, parts.parent_header, "parent_header", limits)) return fault;
   if (Fault fault = parse_into(message.metadata, parts.metadata, "metadata", limits)) return fault;
-  if (Fault fault = read_header(header, message.header)) return fault;
+  if (Fault fault = take_header(header, message.header)) return fault;
   message.header_bytes = std::move(parts.header);
 
   Result<Json, JsonFault> content = parse_object(parts.content, limits.max_json_depth);

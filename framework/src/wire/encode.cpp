@@ -19,13 +19,6 @@ std::string user_name() {
   return name == nullptr || *name == '\0' ? "username" : support::utf8::sanitized(name);
 }
 
-void append_field(std::string& out, std::string_view name, std::string_view value) {
-  out += out.empty() ? '{' : ',';
-  append_quoted(out, name);
-  out += ':';
-  append_quoted(out, value);
-}
-
 /// An object or array on the way down, and how far its elements were looked at. `Value` is Json or const Json.
 template <class Value>
 struct Level {
@@ -56,10 +49,30 @@ std::string dump(const Json& value) { return value.dump(-1, ' ', false, Json::er
 
 }  // namespace
 
-Identity::Identity() : session_(support::random_hex(16)), username_(user_name()) {}
+Identity::Identity() : session_(support::random_hex(16)), username_(user_name()) {
+  ObjectText fields;
+  fields.add("session", session_).add("username", username_).add("version", k_protocol_version);
+  fixed_fields_ = std::move(fields).take();
+  fixed_fields_.front() = ',';
+  append_quoted(msg_id_begin_ = R"({"msg_id":)", session_ + "_");
+  msg_id_begin_.pop_back();
+}
+
+std::string Identity::next_msg_id() {
+  return session_ + "_" + std::to_string(count_.fetch_add(1, std::memory_order_relaxed));
+}
+
+std::string Identity::next_header_json(std::string_view msg_type) {
+  std::string text;
+  text.reserve(msg_id_begin_.size() + msg_type.size() + fixed_fields_.size() + 96);
+  text.append(msg_id_begin_).append(std::to_string(count_.fetch_add(1, std::memory_order_relaxed)));
+  append_quoted(text += R"(","msg_type":)", msg_type);
+  text.append(R"(,"date":")").append(support::iso_time(std::chrono::system_clock::now())).append(1, '"');
+  return text += fixed_fields_;
+}
 
 Header Identity::next_header(std::string_view msg_type) {
-  return {.msg_id = session_ + "_" + std::to_string(count_.fetch_add(1, std::memory_order_relaxed)),
+  return {.msg_id = next_msg_id(),
           .msg_type = std::string{msg_type},
           .session = session_,
           .username = username_,
@@ -69,19 +82,15 @@ Header Identity::next_header(std::string_view msg_type) {
 }
 
 std::string header_json(const Header& header) {
-  std::string text;
-  append_field(text, "msg_id", header.msg_id);
-  append_field(text, "msg_type", header.msg_type);
-  append_field(text, "session", header.session);
-  append_field(text, "username", header.username);
-  append_field(text, "date", header.date);
-  append_field(text, "version", header.version);
-  if (header.subshell_id) append_field(text, "subshell_id", *header.subshell_id);
-  text += '}';
-  return text;
+  ObjectText text;
+  text.add("msg_id", header.msg_id).add("msg_type", header.msg_type).add("session", header.session);
+  text.add("username", header.username).add("date", header.date).add("version", header.version);
+  if (header.subshell_id) text.add("subshell_id", *header.subshell_id);
+  return std::move(text).take();
 }
 
 std::string to_text(const Json& value) {
+  if (value.is_structured() && value.empty()) return value.is_object() ? "{}" : "[]";
   std::string text = dump(value);
   if (text.find(k_discarded) != std::string::npos) {
     Json mended = value;
@@ -92,12 +101,9 @@ std::string to_text(const Json& value) {
 }
 
 std::string stream_content(std::string_view name, std::string_view text) {
-  std::string content;
-  content.reserve(text.size() + text.size() / 16 + 64);
-  append_field(content, "name", name);
-  append_field(content, "text", text);
-  content += '}';
-  return content;
+  ObjectText content(text.size() + text.size() / 16 + 64);
+  content.add("name", name).add("text", text);
+  return std::move(content).take();
 }
 
 bool depth_within(const Json& value, std::size_t limit) {

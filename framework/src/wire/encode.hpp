@@ -19,12 +19,18 @@ class Identity {
  public:
   Identity();
   [[nodiscard]] const std::string& session() const noexcept { return session_; }
-  /// A new header with its own msg_id, stamped now.
+  /// A new header with its own msg_id, stamped now; and the same as JSON text, for those who need nothing else of it.
   [[nodiscard]] Header next_header(std::string_view msg_type);
+  [[nodiscard]] std::string next_header_json(std::string_view msg_type);
 
  private:
+  [[nodiscard]] std::string next_msg_id();
+
   const std::string session_;
   const std::string username_;
+  // Of the JSON text; they never change.
+  std::string msg_id_begin_;  ///< from the first brace to before the msg_id's number
+  std::string fixed_fields_;  ///< from the comma behind the date on
   std::atomic<std::uint64_t> count_{0};
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "wire/signature.hpp"
 
+#include "support/ids.hpp"
+
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
@@ -8,13 +10,16 @@
 #include <openssl/params.h>
 
 #include <algorithm>
+#include <bit>
+#include <cstring>
 #include <new>
 #include <nlohmann/json.hpp>
+#include <span>
+#include <utility>
 
 namespace adrastea::wire {
-namespace {
-
-using support::Result;
+// Not anonymous, because Signer::State, which the header names, holds one.
+namespace openssl {
 
 template <auto free_function>
 struct Freed {
@@ -27,7 +32,17 @@ using Digest = std::unique_ptr<EVP_MD, Freed<EVP_MD_free>>;
 using Mac = std::unique_ptr<EVP_MAC, Freed<EVP_MAC_free>>;
 using MacContext = std::unique_ptr<EVP_MAC_CTX, Freed<EVP_MAC_CTX_free>>;
 
+}  // namespace openssl
+
+namespace {
+
+using openssl::Digest;
+using openssl::Mac;
+using openssl::MacContext;
+using support::Result;
+
 constexpr std::string_view k_prefix = "hmac-";
+constexpr std::size_t k_most_remembered = std::size_t{1} << 31U;
 
 /// Python's hashlib names as OpenSSL spells them; other names stay, and OpenSSL takes them in any case.
 std::string openssl_name(std::string_view digest) {
@@ -72,7 +87,7 @@ struct Hex {
 }  // namespace
 
 struct Signer::State {
-  MacContext context;  ///< keyed once; null: authentication is off
+  openssl::MacContext context;  ///< keyed once; null: authentication is off
 
   /// Errors: std::bad_alloc; OpenSSL has no other reason to fail once the context is keyed.
   [[nodiscard]] Hex mac(const SignedFrames& frames) const {
@@ -112,7 +127,7 @@ Result<Signer, std::string> Signer::create(std::string_view scheme, std::string_
   ERR_set_mark();
   MacContext context = fetch_digest(name) ? keyed_context(std::move(name), key) : nullptr;
   ERR_pop_to_mark();
-  if (!context) return complaint(scheme, "OpenSSL has no such digest of fixed length for HMAC");
+  if (!context) return complaint(scheme, "OpenSSL has no such digest of fixed length for HMAC; Jupyter's is hmac-sha256");
   return Signer{std::make_unique<State>(State{std::move(context)})};
 }
 
@@ -138,23 +153,59 @@ bool Signer::verify(std::string_view signature, const SignedFrames& frames) {
          CRYPTO_memcmp(signature.data(), expected.digits.data(), expected.length) == 0;
 }
 
-std::size_t ReplayHistory::Hash::operator()(const Fingerprint& fingerprint) const noexcept {
-  return std::hash<std::string_view>{}({fingerprint.data(), fingerprint.size()});
+ReplayHistory::ReplayHistory(std::size_t capacity) : capacity_(std::min(capacity, k_most_remembered)) {
+  if (capacity_ == 0) return;
+  support::fill_random(std::as_writable_bytes(std::span(hash_keys_)));
 }
 
 bool ReplayHistory::accept(std::string_view signature) {
   if (capacity_ == 0) return true;
-  Fingerprint fingerprint{};
-  signature.copy(fingerprint.data(), fingerprint.size());
+  const Fingerprint added = fingerprint(signature);
   const std::lock_guard lock{mutex_};
-  const auto [place, added] = known_.insert(fingerprint);
-  if (!added) return false;
-  oldest_first_.push_back(&*place);
-  if (oldest_first_.size() > capacity_) {
-    known_.erase(known_.find(*oldest_first_.front()));
-    oldest_first_.pop_front();
+  if (table_.empty()) {
+    ring_.resize(capacity_);
+    table_.resize(2 * std::bit_ceil(capacity_));
   }
+  if (table_[find(added)] != 0) return false;
+  if (count_ == capacity_)
+    forget(ring_[oldest_]);
+  else
+    ++count_;
+  ring_[oldest_] = added;
+  oldest_ = (oldest_ + 1) % capacity_;
+  table_[find(added)] = static_cast<Place>(oldest_ == 0 ? capacity_ : oldest_);
   return true;
+}
+
+/// The upper half of a sum of products modulo 2^128.
+ReplayHistory::Fingerprint ReplayHistory::fingerprint(std::string_view signature) const noexcept {
+  __extension__ using Wide = unsigned __int128;
+  const auto wide = [](const HashKey& key) { return (Wide{key.high} << 64U) | key.low; };
+  std::array<std::uint64_t, 4> words{};
+  std::memcpy(words.data(), signature.data(), std::min(signature.size(), sizeof words));
+  Wide sum = wide(hash_keys_.back());
+  for (std::size_t i = 0; i < words.size(); ++i) sum += wide(hash_keys_.at(i)) * words.at(i);
+  return static_cast<Fingerprint>(sum >> 64U);
+}
+
+/// The slot that holds it, or the free one where it would go.
+std::size_t ReplayHistory::find(Fingerprint fingerprint) const noexcept {
+  std::size_t slot = home(fingerprint);
+  while (table_[slot] != 0 && ring_[table_[slot] - 1] != fingerprint) slot = after(slot);
+  return slot;
+}
+
+/// What lies behind it moves up, so that no search ends in the hole.
+void ReplayHistory::forget(Fingerprint fingerprint) noexcept {
+  std::size_t hole = find(fingerprint);
+  table_[hole] = 0;
+  for (std::size_t slot = after(hole); table_[slot] != 0; slot = after(slot)) {
+    const std::size_t wanted = home(ring_[table_[slot] - 1]);
+    const std::size_t mask = table_.size() - 1;
+    if (((slot - wanted) & mask) < ((slot - hole) & mask)) continue;  // its home is behind the hole
+    table_[hole] = std::exchange(table_[slot], 0);
+    hole = slot;
+  }
 }
 
 }  // namespace adrastea::wire
