@@ -91,12 +91,20 @@ TEST_F(KeptHistory, IsThereAfterAKernelWasKilled) {
     KernelClient client(first.connection());
     client.run("x = 1");
     client.run("x = 2");
+    // A line is written within milliseconds after its idle; another kernel sees it.
+    start(options(), ADRASTEA_LUA);
+    KernelClient& witness = connect();
+    const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    while (inputs(witness).size() < 2 && std::chrono::steady_clock::now() < give_up) {
+    }
     first.signal(SIGKILL);
     first.wait();
     client.finish(KernelClient::Kernel::ended);
   }
-  start(options(), ADRASTEA_LUA);
-  EXPECT_EQ(inputs(connect()), (Inputs{"x = 1", "x = 2"}));
+  KernelProcess second(ADRASTEA_LUA, options());
+  KernelClient client(second.connection());
+  EXPECT_EQ(inputs(client), (Inputs{"x = 1", "x = 2"}));
+  end(second, client);
 }
 
 TEST_F(KeptHistory, OfTwentyKernelsAtOnceIsComplete) {

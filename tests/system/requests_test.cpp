@@ -181,13 +181,19 @@ TEST_F(Requests, InterruptOnShellIsAnswered) {
   EXPECT_EQ(client().exchange(Channel::shell, "interrupt_request").status(), "ok");
 }
 
-struct Malformed {
+TEST_F(Requests, WhatTheTestForgetsMayStillCome) {
+  for (int i = 0; i < 100; ++i) client().request(Channel::control, "kernel_info_request");
+  client().forget_unasserted();
+  client().exchange(Channel::control, "kernel_info_request");
+}
+
+struct WrongContent {
   const char* type;
   std::string content;
 };
 
 TEST_F(Requests, MalformedContentIsAnErrorReply) {
-  const std::vector<Malformed> cases{
+  const std::vector<WrongContent> cases{
       {"execute_request", "{}"},
       {"execute_request", R"({"code":null})"},
       {"execute_request", R"({"code":["out a"]})"},

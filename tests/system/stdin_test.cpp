@@ -100,8 +100,11 @@ TEST_F(StdinRules, AnswersInOrder) {
 
 TEST_F(StdinRules, AReplyThatWasNotAskedForAnswersNothing) {
   // One thread of ZeroMQ's reads the kernel's stdin and shell sockets. So when a request that was sent on shell after these
-  // has been answered, they are in the kernel before the next question is asked.
+  // has been answered, they are in the kernel before the next question is asked; once both are connected.
   const auto arrived = [&] { client().exchange(Channel::shell, "kernel_info_request"); };
+  const std::string connected = ask();
+  client().input_reply("connected");
+  EXPECT_EQ(client().collect(connected).text("stdout"), "got connected");
   client().input_reply("stale");
   arrived();
   const std::string first = ask();

@@ -7,7 +7,9 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <memory>
 #include <set>
+#include <vector>
 
 namespace {
 
@@ -19,10 +21,12 @@ using ::testing::HasSubstr;
 using ::testing::Lt;
 using ::testing::StartsWith;
 
-/// Another program's listening socket.
+/// Another program's socket, which listens; or one that keeps a port from whoever lets the system choose, while a kernel
+/// may bind it.
 class Listener {
  public:
-  explicit Listener(int port = 0) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  enum class Use { listen, keep };
+  explicit Listener(int port = 0, Use use = Use::listen) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
     const int yes = 1;
     ::setsockopt(fd_.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     sockaddr_in address{};
@@ -30,7 +34,8 @@ class Listener {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(static_cast<in_port_t>(port));
     socklen_t size = sizeof address;
-    listens_ = ::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 && ::listen(fd_.get(), 1) == 0;
+    listens_ = ::bind(fd_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0 && use == Use::listen &&
+               ::listen(fd_.get(), 1) == 0;
     ::getsockname(fd_.get(), reinterpret_cast<sockaddr*>(&address), &size);
     port_ = ntohs(address.sin_port);
   }
@@ -57,7 +62,7 @@ void expect_all_answer(Bound& bound, const ConnectionInfo& info) {
   subscriber.subscribe("t");
   ASSERT_TRUE(await_event(*bound.iopub));
   bound.iopub->set_filter("t");
-  EXPECT_TRUE(bound.iopub->try_send("topic", {"body"}));
+  EXPECT_TRUE(bound.iopub->try_send("topic", shared({"body"})));
   EXPECT_EQ(subscriber.receive(), (wire::Frames{"topic", "body"}));
   ZmqPeer heart(ZMQ_REQ, info.endpoint(Channel::heartbeat));
   heart.send({"ping"});
@@ -74,8 +79,9 @@ TEST(BindTcp, ChoosesFivePortsAndTellsThem) {
 
 TEST(BindTcp, TakesThePortsThatItIsGivenAgainAndAgain) {
   ConnectionInfo info = tcp_info();
-  { const auto bound = bind_all(info, Limits{}); }
-  for (int restart = 0; restart < 3; ++restart) {
+  std::vector<std::unique_ptr<Listener>> kept;
+  for (int& port : info.ports) port = kept.emplace_back(std::make_unique<Listener>(0, Listener::Use::keep))->port();
+  for (int start = 0; start < 4; ++start) {
     ConnectionInfo again = info;
     const auto bound = bind_all(again, Limits{});
     EXPECT_EQ(again, info);

@@ -119,13 +119,14 @@ TEST(CommandLine, PrintsHelpAndVersion) {
 
 class WrongCommandLine : public testing::TestWithParam<Wrong> {};
 
-TEST_P(WrongCommandLine, IsRefusedWithItsCauseAndTheUsage) {
+TEST_P(WrongCommandLine, IsRefusedWithItsCauseOnOneLine) {
   const ParsedCommand result = parse_command("moon", GetParam().words);
   EXPECT_FALSE(result.command);
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.text, StartsWith("moon: "));
-  EXPECT_THAT(result.text.substr(0, result.text.find('\n')), HasSubstr(GetParam().message));
-  EXPECT_THAT(result.text, HasSubstr("Usage: moon"));
+  EXPECT_EQ(result.text.find('\n'), result.text.size() - 1);
+  EXPECT_THAT(result.text, HasSubstr(GetParam().message));
+  EXPECT_THAT(result.text, HasSubstr("--help"));
 }
 
 INSTANTIATE_TEST_SUITE_P(

@@ -68,6 +68,19 @@ TEST_F(ConnectionErrors, NotARegularFile) {
   EXPECT_THAT(error_of("/dev/zero"), HasSubstr("is no regular file"));
 }
 
+TEST_F(ConnectionErrors, WhatIsNoConnectionFileSaysWhatIs) {
+  const auto remedy = HasSubstr("; -f needs the file that a launcher wrote; without -f the kernel makes its own");
+  EXPECT_THAT(error_of(path_), remedy);
+  EXPECT_THAT(error_of("nowhere.json"), remedy);
+  EXPECT_THAT(error_of(directory_.path()), AllOf(HasSubstr("is a directory"), remedy));
+  EXPECT_THAT(error_of("/dev/zero"), remedy);
+  EXPECT_THAT(error_of_text(""), AllOf(says("is empty"), remedy));
+  EXPECT_THAT(error_of_text(std::string((1 << 20) + 1, ' ')), AllOf(says("is larger"), remedy));
+  for (const char* text : {"{", "[1]", R"({"x": 1e999})"}) {
+    EXPECT_THAT(error_of_text(text), HasSubstr("; it must be a file that a launcher wrote for this kernel")) << text;
+  }
+}
+
 TEST_F(ConnectionErrors, ANameWithANewlineStaysOneLine) {
   EXPECT_THAT(error_of(directory_ / "a\nb"), AllOf(HasSubstr("a\\x0ab"), Not(HasSubstr("\n"))));
 }

@@ -155,6 +155,16 @@ TEST_F(ConnectionFileTest, DoesNotTouchAFileInWhichNothingChanged) {
   EXPECT_EQ(read_text(path_), text);
 }
 
+TEST_F(ConnectionFileTest, LocalhostIsNoReasonToRewriteIt) {
+  json content = k_complete;
+  content["ip"] = "localhost";
+  ConnectionFile file = ConnectionFile::load(write(content));
+  const std::string text = read_text(path_);
+  EXPECT_EQ(file.info().ip, "127.0.0.1");
+  file.store();
+  EXPECT_EQ(read_text(path_), text);
+}
+
 TEST_F(ConnectionFileTest, AWildcardAndADefaultIpcPrefixAreWrittenOut) {
   json content = k_complete;
   content["ip"] = "*";

@@ -131,8 +131,24 @@ TEST_F(HistoryFile, IsMadeWithTheFirstCellAndForItsOwnerAlone) {
   EXPECT_THAT(left, ElementsAre("moon.sqlite"));
 }
 
+TEST_F(HistoryFile, IsToBeWrittenAtOnceAndThenAfterARest) {
+  History kernel = history({.rest = 1'000'000});
+  EXPECT_EQ(kernel.due(), std::nullopt);
+  kernel.add(1, "first");
+  ASSERT_TRUE(kernel.due().has_value());
+  EXPECT_LE(*kernel.due(), 0s);
+  kernel.save();
+  EXPECT_EQ(kernel.due(), std::nullopt) << "all is stored";
+  kernel.add(2, "second");
+  ASSERT_TRUE(kernel.due().has_value());
+  EXPECT_GT(*kernel.due(), 0s);
+  kernel.close();
+  EXPECT_EQ(integer("SELECT count(*) FROM lines"), 2);
+}
+
 TEST_F(HistoryFile, OfAKernelThatRanNothingIsNeverMade) {
   History kernel = history();
+  EXPECT_EQ(kernel.due(), std::nullopt);
   kernel.save();
   kernel.close();
   EXPECT_FALSE(std::filesystem::exists(home_ / "data"));
@@ -223,6 +239,52 @@ TEST_F(HistoryFile, IsSearchedLatestFirst) {
   EXPECT_THAT(inputs(kernel, R"({"hist_access_type":"search","pattern":"x = ?","n":2})"), ElementsAre("x = 1", "x = 3"));
   EXPECT_EQ(ask(kernel, R"({"hist_access_type":"search","pattern":"*","unique":true})"),
             Json::parse(R"([[1,3,"x = 2"],[2,1,"x = 1"],[3,1,"x = 3"],[3,2,"y"]])"));
+}
+
+/// So many cells, "cell 1" to "cell <count>", of which only the latest are still in memory.
+History long_session(History kernel, int count) {
+  for (int line = 1; line <= count; ++line) {
+    kernel.add(line, "cell " + std::to_string(line), std::to_string(line % 7));
+    if (line % 100 == 0) kernel.save();
+  }
+  return kernel;
+}
+
+TEST_F(HistoryFile, HasTheEarlierLinesOfALongSession) {
+  session({"another"});
+  History kernel = long_session(history(), 3050);
+  const auto range = [&](int start, int stop) {
+    const Json request = {{"hist_access_type", "range"}, {"start", start}, {"stop", stop}};
+    return inputs(kernel, request.dump().c_str());
+  };
+  EXPECT_THAT(range(1, 3), ElementsAre("cell 1", "cell 2"));
+  EXPECT_THAT(range(3050, 0), ElementsAre("cell 3050"));
+  const std::vector<std::string> all = range(0, 0);
+  ASSERT_EQ(all.size(), 3050U);
+  for (std::size_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], "cell " + std::to_string(i + 1));
+  EXPECT_EQ(ask(kernel, R"({"hist_access_type":"range","output":true,"start":-3049,"stop":3})"),
+            Json::parse(R"([[2,2,["cell 2","2"]]])"));
+  EXPECT_EQ(ask(kernel, R"({"hist_access_type":"search","pattern":"*cell [12]"})"),
+            Json::parse(R"([[2,1,"cell 1"],[2,2,"cell 2"]])"));
+  EXPECT_EQ(ask(kernel, R"({"hist_access_type":"tail","n":3051})").front(), Json::parse(R"([1,1,"another"])"));
+}
+
+TEST_F(HistoryFile, IsInPlaceOfMemoryForEarlierLines) {
+  History kernel = long_session(history(), 3000);
+  std::filesystem::remove_all(file_.parent_path());
+  EXPECT_EQ(inputs(kernel).size(), 1000U) << "in memory";
+  kernel.add(3001, std::string(5 << 20, 'x'), std::nullopt);
+  kernel.save();
+  EXPECT_EQ(inputs(kernel).size(), 1001U) << "nothing is forgotten that could not be stored";
+}
+
+TEST_F(HistoryFile, HasHugeTextsInMemoryUntilTheNextCell) {
+  History kernel = history();
+  execute(kernel, 1, "small");
+  execute(kernel, 2, std::string(5 << 20, 'x'));
+  EXPECT_THAT(inputs(kernel), ElementsAre("small", std::string(5 << 20, 'x')));
+  execute(kernel, 3, "after it");
+  EXPECT_THAT(inputs(kernel), ElementsAre("small", "after it"));
 }
 
 TEST_F(HistoryFile, LosesNothingOfTwentyKernelsAtOnce) {
@@ -318,6 +380,14 @@ TEST_F(HistoryFile, KeepsTheNewestWhereOneWriteIsLargerThanTheLimit) {
   for (int count = 1; count <= 1100; ++count) kernel.add(count, std::string(2000, 'x'), std::nullopt);
   kernel.close();
   EXPECT_EQ(integer("SELECT max(id) FROM lines"), 1100);
+}
+
+TEST_F(HistoryFile, ARangeThatDoesNotFitEndsWhereItDoesNot) {
+  History kernel(std::make_unique<HistoryStore>(file_), 10'000);
+  int count = 0;
+  for (const std::size_t size : {3000U, 8000U, 3000U}) execute(kernel, ++count, std::string(size, 'x'));
+  EXPECT_THAT(inputs(kernel, R"({"hist_access_type":"range","session":0,"start":1,"stop":4})"),
+              ElementsAre(std::string(3000, 'x')));
 }
 
 TEST_F(HistoryFile, OfRandomBytesIsLeftAlone) {

@@ -178,7 +178,7 @@ class Variable {
 
 TEST(LuaProgram, HasArg) {
   LuaNotebook notebook;
-  EXPECT_THAT(notebook.value("arg[0]"), HasSubstr("lua_streams_test"));
+  EXPECT_THAT(notebook.value("arg[0]"), HasSubstr("lua_tests"));
   EXPECT_EQ(notebook.value("#arg"), "0");
 }
 

@@ -83,7 +83,7 @@ TEST(LuaTraceback, NeverWaitsForASourceThatIsNoFile) {
 TEST(LuaTraceback, ForgetsOldCellsBeforeMemoryGrows) {
   LuaNotebook notebook;
   ASSERT_FALSE(notebook.run("function old() error('x') end").failed);
-  const std::string comment = "-- " + std::string(3'000'000, 'x');
+  const std::string comment = "-- function " + std::string(3'000'000, 'x');
   for (int cell = 0; cell < 3; ++cell) notebook.run(comment);
   EXPECT_THAT(traceback(notebook, "old()"),
               AllOf(HasSubstr("[1]:1: in function 'old'\n"), Not(HasSubstr("function old()"))));

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <deque>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -39,33 +41,51 @@ class MemoryPublisher : public transport::Publisher {
   /// The same in two steps: the connection, which may have the number of one that has ended, and its subscription.
   std::size_t reach(int connection, const std::string& topic = "", std::size_t capacity = 1'000'000) {
     const std::lock_guard lock(mutex_);
-    subscribers_.push_back({topic, connection, {}, capacity, {}, {}, true});
+    subscribers_.push_back({.topic = topic, .connection = connection, .capacity = capacity});
     return subscribers_.size() - 1;
   }
   void subscribe(std::size_t subscriber) {
     const std::lock_guard lock(mutex_);
-    events_.push_back({Event::Kind::subscribed, subscribers_[subscriber].topic, subscribers_[subscriber].connection});
+    const Subscriber& who = subscribers_[subscriber];
+    events_.push_back({Event::Kind::subscribed, who.topic, {.descriptor = who.connection, .identity = who.identity}});
     named_.push_back(subscriber);
     arrived_.signal();
   }
   void disconnect(std::size_t subscriber) {
+    close(subscriber);
+    end(subscriber);
+  }
+  /// The same in two steps: first its descriptor is free, then the socket hears of its end.
+  void close(std::size_t subscriber) {
+    const std::lock_guard lock(mutex_);
+    subscribers_[subscriber].open = false;
+  }
+  void end(std::size_t subscriber) {
     const std::lock_guard lock(mutex_);
     subscribers_[subscriber].connected = false;
     subscribers_[subscriber].filters.clear();
-    events_.push_back({Event::Kind::unsubscribed, subscribers_[subscriber].topic, -1});
+    events_.push_back({Event::Kind::unsubscribed, subscribers_[subscriber].topic, {}});
+    named_.push_back(k_nobody);
+    arrived_.signal();
+  }
+  /// A peer cancels what it never subscribed to.
+  void cancel(int connection, const std::string& topic = "") {
+    const std::lock_guard lock(mutex_);
+    events_.push_back({Event::Kind::unsubscribed, topic, {.descriptor = connection, .identity = identity_of(connection)}});
     named_.push_back(k_nobody);
     arrived_.signal();
   }
   /// Together: `count` clients connect while a peer sends garbage upstream, which arrives before their subscriptions.
   std::vector<std::size_t> connect_behind_garbage(std::size_t count) {
     const std::lock_guard lock(mutex_);
-    events_.push_back({Event::Kind::garbage, "", -1});
+    events_.push_back({Event::Kind::garbage, "", {}});
     std::vector<std::size_t> connected;
     for (std::size_t i = 0; i < count; ++i) {
       connected.push_back(subscribers_.size());
       const int connection = static_cast<int>(connected.back());
-      subscribers_.push_back({"", connection, {}, 1'000'000, {}, {}, true});
-      events_.push_back({Event::Kind::subscribed, "", connection});
+      subscribers_.push_back({.topic = "", .connection = connection, .capacity = 1'000'000});
+      events_.push_back(
+          {Event::Kind::subscribed, "", {.descriptor = connection, .identity = subscribers_.back().identity}});
       named_.push_back(connected.back());
     }
     arrived_.signal();
@@ -94,10 +114,14 @@ class MemoryPublisher : public transport::Publisher {
     return sent_to_the_gone_;
   }
 
+  /// Called before each look at the socket, which uses up the descriptor's notice of all that came before.
+  std::function<void()> on_look;
+
   // ---- the relay's side ----
 
   [[nodiscard]] int fd() const override { return arrived_.fd(); }
   [[nodiscard]] bool readable() override {
+    if (on_look) on_look();
     const std::lock_guard lock(mutex_);
     arrived_.clear();
     return !events_.empty();
@@ -114,10 +138,11 @@ class MemoryPublisher : public transport::Publisher {
     events_.pop_front();
     return event;
   }
-  [[nodiscard]] bool connected(int connection) const override {
+  [[nodiscard]] std::uint64_t connection_id(int connection) const override {
     const std::lock_guard lock(mutex_);
-    return std::any_of(subscribers_.begin(), subscribers_.end(),
-                       [&](const Subscriber& who) { return who.connected && who.connection == connection; });
+    const auto who = std::find_if(subscribers_.begin(), subscribers_.end(),
+                                  [&](const Subscriber& each) { return each.open && each.connection == connection; });
+    return who == subscribers_.end() ? 0 : static_cast<std::uint64_t>(who - subscribers_.begin()) + 1;
   }
   void set_filter(std::string_view prefix) override {
     const std::lock_guard lock(mutex_);
@@ -128,7 +153,8 @@ class MemoryPublisher : public transport::Publisher {
     const std::lock_guard lock(mutex_);
     if (last_ != k_nobody) subscribers_[last_].filters.erase(std::string(prefix));
   }
-  [[nodiscard]] bool try_send(std::string_view topic, const wire::Frames& body) override {
+  [[nodiscard]] bool try_send(std::string_view topic, const transport::SharedFrames& shared) override {
+    const wire::Frames& body = *shared;
     const std::lock_guard lock(mutex_);
     const auto matches = [&](const Subscriber& who) {
       return std::any_of(who.filters.begin(), who.filters.end(), [&](const auto& f) { return topic.starts_with(f); });
@@ -147,12 +173,19 @@ class MemoryPublisher : public transport::Publisher {
   struct Subscriber {
     std::string topic;
     int connection;
-    std::set<std::string> filters;
+    std::shared_ptr<const void> identity = std::make_shared<int>();
+    std::set<std::string> filters{};
     std::size_t capacity;
-    std::deque<Received> queue;
-    std::vector<Received> read;
-    bool connected;
+    std::deque<Received> queue{};
+    std::vector<Received> read{};
+    bool open = true;       ///< its descriptor
+    bool connected = true;  ///< for the socket
   };
+  [[nodiscard]] std::shared_ptr<const void> identity_of(int connection) const {
+    const auto who = std::find_if(subscribers_.begin(), subscribers_.end(),
+                                  [&](const Subscriber& each) { return each.open && each.connection == connection; });
+    return who == subscribers_.end() ? nullptr : who->identity;
+  }
   mutable std::mutex mutex_;
   std::vector<Subscriber> subscribers_;
   std::deque<Event> events_;

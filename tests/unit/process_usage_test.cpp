@@ -29,6 +29,31 @@ void burn(std::chrono::milliseconds time) {
   } while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < time.count());
 }
 
+TEST(ProcessAge, GrowsWithTheProcess) {
+  const auto before = adrastea::support::process_age();
+  ASSERT_TRUE(before);
+  burn(std::chrono::milliseconds(60));
+  const auto after = adrastea::support::process_age();
+  ASSERT_TRUE(after);
+  EXPECT_GE((*after - *before).count(), 50);
+}
+
+TEST(ProcessAge, IsThatOfTheForkedProcess) {
+  burn(std::chrono::milliseconds(60));
+  const auto parents = adrastea::support::process_age();
+  const auto then = std::chrono::steady_clock::now();
+  ASSERT_TRUE(parents);
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    const auto own = adrastea::support::process_age();
+    ::_exit(own && *own + std::chrono::milliseconds(40) <= *parents + (std::chrono::steady_clock::now() - then) ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+}
+
 TEST(ProcessUsage, TellsWhatTheReplyNeeds) {
   ProcessUsage usage;
   const nlohmann::json content = usage.sample();

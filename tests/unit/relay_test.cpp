@@ -2,12 +2,15 @@
 #include "server/iopub.hpp"
 
 #include "server/output_target.hpp"
+#include "support/fork_guard.hpp"
 #include "support/utf8.hpp"
 #include "unit/memory_publisher.hpp"
 
 #include <adrastea/output.hpp>
 
 #include <gmock/gmock.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <functional>
 #include <future>
@@ -28,7 +31,6 @@ using testing::SizeIs;
 Context request(const std::string& msg_id) {
   auto context = std::make_shared<server::RequestContext>();
   context->origin = server::RequestContext::Origin::shell;
-  context->header.msg_id = msg_id;
   context->parent_header = R"({"msg_id":")" + msg_id + R"("})";
   return context;
 }
@@ -91,6 +93,7 @@ TEST_F(RelayTest, EverySubscriberGetsItsWelcomeFirstAndNobodyElses) {
   Iopub& iopub = start();
   const auto first = connected();
   iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
   const auto second = connected();
   iopub.status(request("a"), Iopub::State::idle);
   iopub.flush();
@@ -337,6 +340,44 @@ TEST_F(RelayTest, ASlowSubscriberThatReadsGetsEverything) {
   EXPECT_EQ(text_of(slow, "a", "stderr"), "");
 }
 
+TEST_F(RelayTest, ASubscriberOfOneTopicDoesNotFollowForThoseOfEverything) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  connected("status");
+  const auto slow = connected("", 5);
+  std::atomic<bool> done{false};
+  std::thread reader([&] {
+    while (!done) {
+      socket_.resume(slow, 5);
+      std::this_thread::yield();
+    }
+  });
+  for (int i = 0; i < 500; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
+  iopub.complete(request("a"));
+  EXPECT_EQ(text_of(slow, "a").size(), 500'000U);
+  done = true;
+  reader.join();
+  EXPECT_EQ(text_of(slow, "a", "stderr"), "");
+}
+
+TEST_F(RelayTest, ASlowSubscriberNeverHoldsUpAnother) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;  // this test would not end
+  Iopub& iopub = start(limits);
+  const auto live = connected();
+  const auto slow = connected("", 5);
+  for (int cell = 0; cell < 20; ++cell) {
+    const Context context = request(std::to_string(cell));
+    for (int i = 0; i < 50; ++i) iopub.text(context, Stream::out, std::string(1000, 'x'));
+    iopub.complete(context);
+    EXPECT_EQ(text_of(live, std::to_string(cell)).size(), 50'000U);
+  }
+  socket_.resume(slow);
+  iopub.flush();
+  EXPECT_THAT(text_of(slow, "19", "stderr"), HasSubstr("bytes of output were dropped"));
+}
+
 TEST_F(RelayTest, AnInterruptEndsTheWaitForASlowSubscriber) {
   Limits limits = impatient();
   limits.subscriber_patience = 1h;
@@ -404,6 +445,42 @@ TEST_F(RelayTest, NorWhenAnotherClientHasItsDescriptor) {
   EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
 }
 
+// The end of a connection comes later than its descriptor is another's, and than that one's subscription.
+TEST_F(RelayTest, AClientHearsThatHasTheDescriptorOfOneWhoseEndIsNotKnownYet) {
+  const auto gone = socket_.reach(1);
+  socket_.subscribe(gone);
+  socket_.close(gone);
+  const auto successor = socket_.reach(1);
+  start();
+  iopub_->flush();
+  socket_.subscribe(successor);
+  eventually([&] { return !socket_.received(successor).empty(); });
+  socket_.end(gone);
+  iopub_->status(request("r"), Iopub::State::idle);
+  iopub_->flush();
+  EXPECT_THAT(types_of(successor), ElementsAre("iopub_welcome", "status"));
+  EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
+}
+
+TEST_F(RelayTest, AndSoDoesOneThatComesBeforeThatClientSubscribes) {
+  const auto gone = socket_.reach(1);
+  socket_.subscribe(gone);
+  socket_.close(gone);
+  const auto successor = socket_.reach(1);
+  start();
+  iopub_->flush();
+  socket_.end(gone);
+  const auto newcomer = socket_.reach(2);
+  socket_.subscribe(newcomer);
+  iopub_->status(request("r"), Iopub::State::idle);
+  iopub_->flush();
+  socket_.subscribe(successor);
+  for (const auto client : {newcomer, successor}) eventually([&] { return !socket_.received(client).empty(); });
+  EXPECT_THAT(types_of(newcomer), ElementsAre("iopub_welcome", "status"));
+  EXPECT_THAT(types_of(successor), ElementsAre("iopub_welcome"));
+  EXPECT_EQ(socket_.sent_to_the_gone(), 0U);
+}
+
 TEST_F(RelayTest, AClientIsWelcomeWhileAnotherLeaves) {
   const auto before = socket_.connect("");
   const auto after = socket_.connect("");
@@ -429,6 +506,32 @@ TEST_F(RelayTest, AClientThatComesLaterIsNotHeldUpByOneThatStopped) {
     }();
     socket_.disconnect(client);
   }
+}
+
+TEST_F(RelayTest, WhatFitsAgainIsSentWhicheverLookAtTheSocketUsesUpTheNotice) {
+  Limits limits = patient();
+  limits.subscriber_patience = 1h;
+  std::atomic<int> looks{0};
+  std::atomic<int> resumed_at{0};
+  std::atomic<std::size_t> slow{0};
+  socket_.on_look = [&] {
+    if (++looks == resumed_at) socket_.resume(slow);
+  };
+  Iopub& iopub = start(limits);
+  for (int look = 1; look <= 12; ++look) {
+    slow = connected("", 1);
+    iopub.status(request("a"), Iopub::State::busy);
+    iopub.flush();
+    looks = 0;
+    resumed_at = look;
+    iopub.status(request("a"), Iopub::State::idle);
+    iopub.flush();
+    if (looks < look) socket_.resume(slow);
+    eventually([&] { return socket_.received(slow).size() == 3; });
+    resumed_at = 0;
+    socket_.disconnect(slow);
+  }
+  iopub.stop();  // what on_look refers to ends here
 }
 
 TEST_F(RelayTest, RichOutputWaitsForASlowSubscriberToo) {
@@ -466,6 +569,116 @@ TEST_F(RelayTest, GarbageFromAPeerTakesNothingFromThoseWhoSubscribeMeanwhile) {
   }
   const auto types = types_of(before);
   EXPECT_EQ(std::count(types.begin(), types.end(), "status"), 1);
+}
+
+TEST_F(RelayTest, WhatAPeerCancelsWithoutHavingItMakesNobodyDeaf) {
+  Iopub& iopub = start();
+  const auto all = connected();
+  const auto some = connected("status");
+  constexpr int stranger = 1000;
+  for (const char* topic : {"", "", "status", "none"}) socket_.cancel(stranger, topic);
+  const auto later = connected();
+  iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
+  for (const auto client : {all, some, later}) EXPECT_THAT(types_of(client), ElementsAre("iopub_welcome", "status"));
+}
+
+TEST_F(RelayTest, NorDoesItAfterGarbage) {
+  Iopub& iopub = start();
+  const auto clients = socket_.connect_behind_garbage(2);
+  for (const auto client : clients) eventually([&] { return !socket_.received(client).empty(); });
+  for (int i = 0; i < 5; ++i) socket_.cancel(1000);
+  iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
+  for (const auto client : clients) EXPECT_EQ(types_of(client).back(), "status");
+}
+
+TEST_F(RelayTest, ASecondSubscriptionOfOneConnectionKeepsWhatWaits) {
+  Limits limits = patient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  const auto slow = connected("", 1);
+  iopub.status(request("a"), Iopub::State::busy);
+  iopub.flush();
+  socket_.subscribe(slow);
+  iopub.status(request("a"), Iopub::State::idle);
+  iopub.flush();
+  socket_.resume(slow);
+  eventually([&] { return socket_.received(slow).size() == 4; });
+  EXPECT_THAT(types_of(slow), ElementsAre("iopub_welcome", "status", "iopub_welcome", "status"));
+}
+
+// A group without a client takes everything, and then nobody would wait for those who are there.
+TEST_F(RelayTest, NobodyIsLeftToFollowForOneThatSubscribedTwiceOrWasThereBeforeGarbage) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  const auto twice = connected();
+  socket_.subscribe(twice);
+  eventually([&] { return socket_.received(twice).size() == 2; });
+  socket_.disconnect(twice);
+  for (const bool after_garbage : {false, true}) {
+    if (after_garbage) socket_.connect_behind_garbage(0);
+    const auto slow = connected("", 5);
+    std::thread printer([&] {
+      for (int i = 0; i < 100; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
+      iopub.flush();
+    });
+    eventually([&] {
+      socket_.resume(slow, 5);
+      return text_of(slow, "a").size() == 100'000 || !text_of(slow, "a", "stderr").empty();
+    });
+    printer.join();
+    EXPECT_EQ(text_of(slow, "a", "stderr"), "");
+    socket_.disconnect(slow);
+  }
+}
+
+TEST_F(RelayTest, ALargeDisplayWaitsForASubscriberThatHasNothingElseToWaitFor) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  const auto live = connected();
+  const auto slow = connected("", 1);
+  iopub.publish_from_user_code(request("a"), "display_data", {{"data", std::string(50'000, 'x')}});
+  iopub.flush();
+  socket_.resume(slow);
+  iopub.flush();
+  EXPECT_THAT(types_of(live), ElementsAre("iopub_welcome", "display_data"));
+  EXPECT_THAT(types_of(slow), ElementsAre("iopub_welcome", "display_data"));
+}
+
+TEST_F(RelayTest, WhatACellPrintsAfterAnInterruptIsBoundedToo) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  const auto stopped = connected("", 5);
+  give_up_ = true;
+  for (int i = 0; i < 500; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
+  socket_.resume(stopped);
+  iopub.flush();
+  EXPECT_LT(text_of(stopped, "a").size(), 100'000U);
+  EXPECT_THAT(text_of(stopped, "a", "stderr"), HasSubstr("bytes of output were dropped"));
+}
+
+TEST_F(RelayTest, AForkedChildPublishesNothingAndWaitsForNobody) {
+  Limits limits = impatient();
+  limits.subscriber_patience = 1h;
+  Iopub& iopub = start(limits);
+  connected("", 1);
+  give_up_ = true;
+  for (int i = 0; i < 30; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
+  give_up_ = false;
+  support::fork_guard::install();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    iopub.publish_from_user_code(request("a"), "display_data", {{"data", "x"}});
+    ::_exit(0);
+  }
+  int status = -1;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  give_up_ = true;
 }
 
 TEST_F(RelayTest, AfterStopNothingIsPublishedAndNothingBreaks) {

@@ -5,9 +5,12 @@
 #include <gtest/gtest.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
+#include <deque>
 #include <new>
+#include <random>
 #include <thread>
 #include <vector>
 
@@ -69,13 +72,33 @@ TEST(ReplayHistory, OfCapacityZeroIsOff) {
   EXPECT_TRUE(history.accept("a"));
 }
 
-TEST(ReplayHistory, StaysWithinEightMebibytesAndAcceptsWhatItForgot) {
+TEST(ReplayHistory, TakesAllItsMemoryAtOnceAndLittle) {
   const std::size_t before = live_bytes;
   ReplayHistory history{Limits{}.digest_history};
-  for (std::size_t i = 0; i < 70'000; ++i) ASSERT_TRUE(history.accept(signature(i)));
-  EXPECT_LE(live_bytes - before, std::size_t{8} << 20);
-  EXPECT_FALSE(history.accept(signature(69'999)));
+  ASSERT_TRUE(history.accept("first"));
+  const std::size_t taken = live_bytes - before;
+  EXPECT_LE(taken, std::size_t{1100} << 10);
+  for (std::size_t i = 0; i < 200'000; ++i) ASSERT_TRUE(history.accept(signature(i)));
+  EXPECT_EQ(live_bytes - before, taken);
+  EXPECT_FALSE(history.accept(signature(199'999)));
   EXPECT_TRUE(history.accept(signature(0)));
+}
+
+/// Of a capacity and as many signatures that searches pass the table's end, and holes that others have left.
+TEST(ReplayHistory, RemembersExactlyTheLatestAtEveryMoment) {
+  for (const std::size_t capacity : {1U, 2U, 3U, 7U, 64U}) {
+    ReplayHistory history{capacity};
+    std::deque<std::size_t> latest;
+    std::minstd_rand random(1);
+    for (int i = 0; i < 20'000; ++i) {
+      const std::size_t number = random() % (3 * capacity);
+      const bool is_known = std::find(latest.begin(), latest.end(), number) != latest.end();
+      ASSERT_EQ(history.accept(signature(number)), !is_known) << capacity;
+      if (is_known) continue;
+      latest.push_back(number);
+      if (latest.size() > capacity) latest.pop_front();
+    }
+  }
 }
 
 TEST(ReplayHistory, AcceptsEachSignatureOnceHoweverManyThreadsAsk) {

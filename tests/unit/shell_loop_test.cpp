@@ -6,6 +6,7 @@
 #include "unit/wire_messages.hpp"
 
 #include <gmock/gmock.h>
+#include <poll.h>
 
 #include <chrono>
 
@@ -24,7 +25,7 @@ class FakeHandler : public Handler {
   std::function<void()> on_execute = [] {};
 
   void prepare(RequestContext& /*context*/, const wire::Message& /*request*/) noexcept override {}
-  std::optional<Reply> handle(const Context& /*context*/, const wire::Message& request) override {
+  std::optional<Reply> handle(const Context& /*context*/, wire::Message& request) override {
     if (request.header.msg_type != "execute_request") return Reply{.content = {{"status", "ok"}}};
     on_execute();
     const bool fails = request.content.at("code") == "fail";
@@ -73,7 +74,8 @@ class ShellLoopTest : public testing::Test {
             interrupts_,
             wakeup_,
             stopping_,
-            gap};
+            gap,
+            {.due = [] { return std::nullopt; }, .run = [] {}}};
   }
 
   int count_ = 0;
@@ -104,6 +106,31 @@ TEST_F(ShellLoopTest, AnErrorAbortsWhatWaits) {
   EXPECT_THAT(statuses(), ElementsAre("error", "aborted", "aborted", "ok"));
 }
 
+TEST_F(ShellLoopTest, ASignalIsUsedUpByTheStepItWakes) {
+  const auto is_signalled = [this] {
+    pollfd signalled{.fd = wakeup_.fd(), .events = POLLIN, .revents = 0};
+    return ::poll(&signalled, 1, 0) == 1;
+  };
+  ShellLoop shell = loop();
+  for (const bool waits : {true, false, true, false, false}) {  // who steps without wait() polls by themselves
+    wakeup_.signal();
+    if (waits) shell.wait();
+    EXPECT_TRUE(shell.step());
+    EXPECT_FALSE(is_signalled()) << waits;
+  }
+}
+
+TEST_F(ShellLoopTest, ASignalThatComesAfterTheWaitWakesTheNextOne) {
+  ShellLoop shell = loop();
+  wakeup_.signal();
+  shell.wait();
+  wakeup_.signal();
+  EXPECT_TRUE(shell.step());
+  wakeup_.signal();
+  shell.wait();
+  EXPECT_TRUE(shell.step());
+}
+
 TEST_F(ShellLoopTest, AnErrorAbortsWhatIsOnItsWay) {
   ShellLoop shell = loop();
   executes("fail");
@@ -115,6 +142,20 @@ TEST_F(ShellLoopTest, AnErrorAbortsWhatIsOnItsWay) {
   }
   EXPECT_TRUE(shell.step());
   EXPECT_THAT(statuses(), ElementsAre("error", "aborted", "aborted"));
+}
+
+TEST_F(ShellLoopTest, AnErrorAfterALongRunIsAnsweredAtOnce) {
+  ShellLoop shell = loop(25ms);
+  handler_.on_execute = [] {
+    for (const auto begun = std::chrono::steady_clock::now(); std::chrono::steady_clock::now() - begun < 50ms;) {
+    }
+  };
+  executes("fail");
+  executes("comes later");
+  socket_.still_on_their_way.push_back(std::move(socket_.incoming.back()));
+  socket_.incoming.pop_back();
+  EXPECT_TRUE(shell.step());
+  EXPECT_THAT(statuses(), ElementsAre("error", "ok"));
 }
 
 TEST_F(ShellLoopTest, AnErrorAbortsNothingThatWasSentBecauseOfIt) {

@@ -21,7 +21,7 @@ Message message(const std::string& type, const Json& content, Channel channel = 
   static int count = 0;
   Message made;
   made.channel = channel;
-  made.identities = {"topic"};
+  if (channel == Channel::iopub) made.identities = {"topic"};
   made.header = {{"msg_id", "k" + std::to_string(++count)},
                  {"session", "kernel"},
                  {"username", "k"},
@@ -59,6 +59,12 @@ class OracleRules : public ::testing::Test {
   Rules broken_;
   Oracle oracle_{true, [this](const Violation& violation) { broken_.push_back(violation.rule); }};
 };
+
+TEST_F(OracleRules, RefuseFramesBeforeAReplyThatTheRequestDidNotHave) {
+  Message framed = reply();
+  framed.identities = {""};
+  EXPECT_EQ(broken({status("busy"), input(), framed, status("idle")}), Rules{"wire.reply.identities"});
+}
 
 TEST_F(OracleRules, AcceptTheWholePromise) {
   EXPECT_EQ(broken({status("busy"), input(), text(), reply(), status("idle")}), Rules{});
@@ -163,8 +169,10 @@ TEST(Schemas, RefuseBadEnvelopes) {
     return !SchemaStore::standard().violations(bad).empty();
   };
   EXPECT_TRUE(refused([](Message& m) { m.header.erase("date"); }));
-  EXPECT_TRUE(refused([](Message& m) { m.header["date"] = "2026-09-14T12:34:56"; })) << "no zone";
-  EXPECT_TRUE(refused([](Message& m) { m.header["date"] = "2026-09-14T12:34:56.1234567Z"; })) << "more than microseconds";
+  EXPECT_TRUE(refused([](Message& m) { m.header["date"] = "2026-09-14"; })) << "no time of day";
+  EXPECT_FALSE(refused([](Message& m) { m.header["date"] = "2026-09-14T12:34:56"; })) << "the text asks for no zone";
+  EXPECT_FALSE(refused([](Message& m) { m.header["date"] = "2026-09-14T12:34:56.123456789Z"; }))
+      << "nor for so many digits";
   EXPECT_TRUE(refused([](Message& m) { m.header["session"] = ""; }));
   EXPECT_TRUE(refused([](Message& m) { m.header["version"] = 5; }));
   EXPECT_TRUE(refused([](Message& m) { m.parent_header = {{"msg_id", "half a header"}}; }));
@@ -215,6 +223,26 @@ TEST(Codec, RefusesWhatTheKeyDidNotSign) {
   // RFC 4231, test case 2: the digest is the one that the world means.
   EXPECT_EQ(Codec("hmac-sha256", "Jefe").sign({"what do ya want", " for ", "nothing", "?"}),
             "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
+TEST(ReportDeathTest, SaysWhyItEndsTheProgram) { EXPECT_DEATH(report("left"), "left.*set_reporter"); }
+
+std::string nested(std::size_t depth) { return std::string(depth, '[') + std::string(depth, ']'); }
+
+TEST(Codec, RefusesWhatNestsTooDeepToBeCopied) {
+  const Codec codec("hmac-sha256", "key");
+  Rules broken;
+  const auto decoded = [&](const std::string& content) {
+    broken.clear();
+    const auto sink = [&](const Violation& violation) { broken.push_back(violation.rule); };
+    return codec.decode(Channel::iopub, codec.encode({"{}", "{}", "{}", content}, {}), sink)->content;
+  };
+  const Json copy = decoded(R"({"text":"x","more":)" + nested(200000) + "}");
+  EXPECT_EQ(copy, Json::object());
+  EXPECT_EQ(broken, Rules{"wire.frames.json"});
+  EXPECT_EQ(decoded(R"({"more":)" + nested(999) + "}").size(), 1U);
+  EXPECT_EQ(decoded(R"({"text":")" + std::string(5000, '[') + R"(\"{"})").size(), 1U);
+  EXPECT_EQ(broken, Rules{});
 }
 
 }  // namespace

@@ -14,12 +14,18 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace adrastea::testing {
 
 /// Waits give up after this: only ever to fail.
 inline constexpr int k_patience_ms = 20000;
+
+/// A message's frames as a publisher takes them.
+inline transport::SharedFrames shared(wire::Frames frames) {
+  return std::make_shared<const wire::Frames>(std::move(frames));
+}
 
 /// A client's socket, in a context of its own.
 class ZmqPeer {

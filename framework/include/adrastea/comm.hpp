@@ -26,7 +26,8 @@ struct CommMessage {
 /// Lifetime: it stays open, and known to the frontend, until close() or a comm_close; destroying handles closes nothing.
 class ADRASTEA_EXPORT Comm {
  public:
-  using Handler = std::function<void(Comm&, const CommMessage&)>;
+  /// The message is the handler's: who takes its buffers copies nothing.
+  using Handler = std::function<void(Comm&, CommMessage)>;
   virtual ~Comm() = default;
 
   [[nodiscard]] virtual const std::string& comm_id() const = 0;
@@ -43,7 +44,7 @@ class ADRASTEA_EXPORT Comm {
 /// Threads: interpreter thread. Lifetime: that of the kernel; see Host::comms().
 class ADRASTEA_EXPORT Comms {
  public:
-  using Target = std::function<void(const std::shared_ptr<Comm>&, const CommMessage&)>;
+  using Target = std::function<void(const std::shared_ptr<Comm>&, CommMessage)>;
   virtual ~Comms() = default;
 
   /// A frontend's comm_open for `target_name` runs `target`; when it throws, or no target has that name, the comm is

@@ -10,7 +10,8 @@ namespace adrastea {
 ///
 /// Usage: leave it alone, or change a field of KernelOptions::limits before the kernel starts.
 /// Threads: read-only once a kernel was made from it.
-/// Errors: none; a message over a limit is dropped with one line in the log that names the limit.
+/// Errors: a limit that no kernel can keep (no room for a character, years) is a StartupError that names it. A message over
+/// a limit is dropped with one line in the log that names the limit.
 /// Units: sizes end in _bytes, times are std::chrono durations.
 struct Limits {
   // --- what comes in (messaging protocol, "The Wire Protocol") ---
@@ -31,24 +32,26 @@ struct Limits {
 
   // --- what goes out on IOPub ---
 
-  /// Text of one `stream` message; longer output is cut at character borders into several.
-  std::size_t max_stream_bytes = std::size_t{64} << 10;
+  /// Text of one `stream` message; longer output is cut at character borders into several. From half of it on, text leaves
+  /// at once.
+  std::size_t max_stream_bytes = std::size_t{256} << 10;
   /// The first text after a pause leaves at once, later text is joined for at most this long.
-  std::chrono::milliseconds stream_delay{25};
+  std::chrono::milliseconds stream_delay{50};
   /// Messages that ZeroMQ queues for one subscriber that does not read.
   int subscriber_queue_messages = 256;
   /// Bytes that wait here, beyond those, for a subscriber that does not read. When they are used up, code that prints
-  /// waits for the subscriber; see subscriber_patience.
+  /// waits, where no other subscriber has room; see subscriber_patience.
   std::size_t subscriber_backlog_bytes = std::size_t{16} << 20;
-  /// A subscriber that took nothing for so long no longer holds up anybody. Beyond its backlog its stream text and displays
-  /// are dropped then, and a marker says how many bytes. Statuses, results, errors and comm messages wait for it without
-  /// end.
+  /// A subscriber that took nothing for so long holds up nobody, and neither does one beside which another has room. Beyond
+  /// its backlog its stream text and displays are dropped then, and a marker says how many bytes. Statuses, results, errors
+  /// and comm messages wait for it without end.
   std::chrono::milliseconds subscriber_patience{5000};
 
   // --- requests ---
 
   /// The error reply of a cell with stop_on_error is held back until no request has come for so long (a second at most):
-  /// a "Run All" is still on its way when its first cell fails fast, and all of it is to be aborted.
+  /// a "Run All" is still on its way when its first cell fails fast, and all of it is to be aborted. A cell that ran for as
+  /// long, with nothing behind it, is answered at once.
   std::chrono::milliseconds stop_on_error_gap{20};
 
   // --- life ---

@@ -143,7 +143,7 @@ ParsedCommand parse_command(const std::string& program, const std::vector<std::s
   } catch (const CLI::CallForHelp&) {
     return {std::nullopt, grammar.app.help(), 0};
   } catch (const CLI::ParseError& wrong) {
-    return {std::nullopt, program + ": " + support::printable(wrong.what()) + "\n" + grammar.app.help(), 2};
+    return {std::nullopt, program + ": " + support::printable(wrong.what()) + "; --help tells what it takes\n", 2};
   }
 }
 

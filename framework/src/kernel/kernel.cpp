@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-3-Clause
+#include "kernel/checked_limits.hpp"
 #include "kernel/parent_watch.hpp"
 #include "kernel/process_signals.hpp"
 #include "server/control_loop.hpp"
@@ -19,6 +20,7 @@
 #include "support/exit_cleanup.hpp"
 #include "support/fork_guard.hpp"
 #include "support/log.hpp"
+#include "support/printable.hpp"
 #include "transport/connection_info.hpp"
 #include "transport/handshake.hpp"
 #include "transport/sockets.hpp"
@@ -32,8 +34,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <mutex>
 #include <thread>
@@ -51,14 +55,38 @@ namespace adrastea {
 
 namespace {
 
+using Clock = std::chrono::steady_clock;
+
+std::string milliseconds_since(Clock::time_point begin) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - begin).count()) + " ms";
+}
+
+/// What it asks for, without its keys.
+void tell_file(const transport::ConnectionFile& file) {
+  const transport::ConnectionInfo& info = file.info();
+  const auto chosen = info.ports.size() - static_cast<std::size_t>(std::count(info.ports.begin(), info.ports.end(), 0));
+  std::string text = "connection file: " + info.transport + ", ip " + support::printable(info.ip) + ", " +
+                     std::to_string(chosen) + " of 5 ports given, " + (info.key.empty() ? "not signed" : "signed") +
+                     (info.encrypted() ? ", encrypted" : "");
+  if (file.registration() != nullptr) text += ", registers at " + support::printable(file.registration()->endpoint);
+  support::log::debug(text);
+}
+
+KernelOptions checked(KernelOptions options) {
+  kernel::check(options.limits);
+  return options;
+}
+
 transport::ConnectionFile open_connection_file(const KernelOptions& options) {
-  return options.connection_file.empty() ? transport::ConnectionFile::create(options.name, options.ip)
-                                         : transport::ConnectionFile::load(options.connection_file);
+  auto file = options.connection_file.empty() ? transport::ConnectionFile::create(options.name, options.ip)
+                                              : transport::ConnectionFile::load(options.connection_file);
+  tell_file(file);
+  return file;
 }
 
 wire::Signer make_signer(const transport::ConnectionFile& file) {
   auto made = wire::Signer::create(file.info().signature_scheme, file.info().key);
-  if (!made) throw StartupError(file.path().string() + ": " + made.error());
+  if (!made) throw StartupError("connection file " + support::printable(file.path().native()) + ": " + made.error());
   return std::move(made).value();
 }
 
@@ -126,6 +154,7 @@ class Kernel::Impl : public services::Life {
   void end_without_interpreter() noexcept;
 
   const KernelOptions options_;
+  const Clock::time_point begin_ = Clock::now();
   kernel::ParentWatch parent_;
   transport::ConnectionFile file_;
   wire::Signer signer_;
@@ -162,7 +191,7 @@ class Kernel::Impl : public services::Life {
 };
 
 Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions options)
-    : options_(std::move(options)),
+    : options_(checked(std::move(options))),
       parent_(options_.watch_parent ? kernel::watch_parent() : kernel::ParentWatch{}),
       file_(open_connection_file(options_)),
       signer_(make_signer(file_)),
@@ -191,7 +220,8 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
       shell_handler_(*interpreter_, common_, execution_, history_, comms_),
       control_handler_(common_),
       loop_(*sockets_->shell, request_server(*sockets_->shell, shell_handler_, server::RequestContext::Origin::shell),
-            interrupts_, shell_wakeup_, stopping_, options_.limits.stop_on_error_gap),
+            interrupts_, shell_wakeup_, stopping_, options_.limits.stop_on_error_gap,
+            {.due = [this] { return history_.due(); }, .run = [this] { history_.save(); }}),
       stdin_({.socket = *sockets_->stdin_channel,
               .iopub = *iopub_,
               .signer = signer_.copy(),
@@ -214,12 +244,14 @@ Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions opt
                       end_now(false);
                     },
                 .deadline_passed = [this] { end_without_interpreter(); }}),
-      all_fds_(join_fds({sockets_->shell->fd(), shell_wakeup_.fd()})) {
+      all_fds_(join_fds({sockets_->shell->fd(), shell_wakeup_.fd(), loop_.timer_fd()})) {
+  support::log::debug("the interpreter is made, after " + milliseconds_since(begin_));
   interpreter_->attach(&host_);
   try {
     start_threads();
     iopub_->status(iopub_->latest(), server::Iopub::State::starting);
     interpreter_->start();
+    support::log::debug("requests are served; the start took " + milliseconds_since(begin_));
   } catch (...) {
     finish();
     throw;
@@ -245,7 +277,7 @@ void Kernel::Impl::finish() {
 }
 
 std::unique_ptr<transport::Bound> Kernel::Impl::bind() {
-  auto bound = transport::bind_all(file_.info(), options_.limits);
+  auto bound = transport::bind_all(file_.info(), options_.limits, parent_.fd.get());
   if (const auto* registration = file_.registration())
     transport::register_kernel(*registration, file_.info(), options_.limits, parent_.fd.get());
   file_.store();
@@ -325,7 +357,7 @@ void Kernel::Impl::end_now(bool restart) {
 void Kernel::Impl::end_without_interpreter() noexcept {
   support::log::warning("the interpreter did not stop in time; the process ends without it");
   iopub_->stop();
-  sockets_->deliver_control_and_iopub();
+  sockets_->deliver_without_interpreter();
   support::ExitFile::unlink_all();
   end_children();
   ::_exit(status_);

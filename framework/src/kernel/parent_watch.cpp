@@ -4,6 +4,7 @@
 #include <adrastea/errors.hpp>
 
 #include <poll.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -49,9 +50,36 @@ bool has_ended(pid_t pid) {
   return ::poll(&ended, 1, 0) == 1;
 }
 
-/// Jupyter starts kernels in a session of their own. Such a process that is process 1's and whose launcher is no more has
-/// been left behind; without a session of its own it may as well be a container's, where the number means nothing.
-bool left_behind(pid_t launcher) { return ::getppid() == 1 && ::getsid(0) == ::getpid() && has_ended(launcher); }
+/// In a container the number of a process outside is nobody's, and no process of any Linux has one beyond the limit.
+bool is_of_this_namespace(pid_t pid) {
+  constexpr ino_t of_the_first_namespace = 0xEFFFFFFC;  // PROC_PID_INIT_INO in Linux's <linux/proc_ns.h>
+  constexpr pid_t limit = 4 * 1024 * 1024;              // PID_MAX_LIMIT in Linux's <linux/threads.h>
+  struct stat space {};
+  return pid <= limit && ::stat("/proc/self/ns/pid", &space) == 0 && space.st_ino == of_the_first_namespace;
+}
+
+enum class Named { yes, no, unknown };
+
+/// Whether a process was started with this very JPY_PARENT_PID. Unknown: it is another user's, or has changed its user.
+Named names(pid_t process, pid_t launcher) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/environ");
+  const std::string wanted = "JPY_PARENT_PID=" + std::to_string(launcher);
+  bool any = false;
+  for (std::string variable; std::getline(file, variable, '\0'); any = true) {
+    if (variable == wanted) return Named::yes;
+  }
+  return any ? Named::no : Named::unknown;
+}
+
+/// Jupyter starts kernels in a session of their own. Such a process whose launcher is no more has been left behind: to
+/// process 1, or to a subreaper, as systemd's is for a desktop's programs. Its parent did not start it then, and was not
+/// told of the launcher. A parent that was told so handed on what it got, from outside its container.
+bool left_behind(pid_t launcher) {
+  if (::getsid(0) != ::getpid() || !has_ended(launcher)) return false;
+  const pid_t parent = ::getppid();
+  const Named named = names(parent, launcher);
+  return parent == 1 ? named != Named::yes : named == Named::no && is_of_this_namespace(launcher);
+}
 
 ParentWatch watch(pid_t pid, std::string remark) {
   support::UniqueFd fd = open_process(pid);
@@ -77,7 +105,8 @@ ParentWatch watch_parent() {
   }
   if (left_behind(pid)) {
     throw StartupError("the process that started this kernel (JPY_PARENT_PID=" + std::to_string(pid) +
-                       ") has ended meanwhile, so nobody would use it or end it; start it again");
+                       ") has ended meanwhile, so nobody would use it or end it; start it again, without JPY_PARENT_PID "
+                       "where that is a process of another machine");
   }
   const pid_t parent = ::getppid();
   const std::string remark =

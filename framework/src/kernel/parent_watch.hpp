@@ -17,7 +17,8 @@ struct ParentWatch {
 /// The launcher is watched by its number, not as our parent, so that a wrapper between the two does no harm. But in a
 /// container or sandbox the number is nobody's, or a stranger's: unless it is among our ancestors, our parent is watched
 /// instead, with a warning. Process 1 (a container's) is never watched; a number that is none is ignored with a warning.
-/// Errors: StartupError when it has ended already and left this process behind.
+/// Errors: StartupError when it has ended already and left this process behind. That is a guess, and errs for the kernel:
+/// in a container only where process 1 is its parent, and never where its parent was started with the same number.
 [[nodiscard]] ParentWatch watch_parent();
 
 }  // namespace adrastea::kernel

@@ -5,6 +5,7 @@
 #include "support/executable.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
+#include "support/process_usage.hpp"
 #include "support/unique_fd.hpp"
 #include "wire/message.hpp"
 
@@ -105,8 +106,16 @@ void hold_signals_back() {
   ::pthread_sigmask(SIG_BLOCK, &held, nullptr);
 }
 
+/// What came before main(): the loader's work, on a busy machine most of a start.
+void tell_process() {
+  const auto age = support::process_age();
+  if (age)
+    log::debug("process " + std::to_string(::getpid()) + " has been there for " + std::to_string(age->count()) + " ms");
+}
+
 int serve(const Command& command, const InterpreterFactory& make_interpreter, const KernelSpec& spec) {
   log::open(STDERR_FILENO, command.log_level);
+  if (command.log_level == log::Level::debug) tell_process();
   if (!command.ignored.empty()) log::warning("ignored on the command line: " + joined(command.ignored));
   KernelOptions options;
   options.connection_file = command.connection_file;

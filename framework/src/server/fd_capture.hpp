@@ -27,7 +27,10 @@ class FdCapture {
   FdCapture(const FdCapture&) = delete;
   FdCapture& operator=(const FdCapture&) = delete;
 
-  [[nodiscard]] int fd(Stream stream) const noexcept { return pipe(stream).read_end.get(); }
+  /// Readable when something is in either pipe.
+  [[nodiscard]] int fd() const noexcept { return both_.get(); }
+  /// The same, asked before every print: one system call, of which the system has kept the answer.
+  [[nodiscard]] bool readable() const noexcept;
   /// What is in the pipe now, and no more: a child that writes without end cannot keep the caller here.
   [[nodiscard]] std::string read(Stream stream);
   /// Pushes what C's stdio buffers into the pipes. Never under a lock that the reader needs: the pipe may be full.
@@ -45,6 +48,7 @@ class FdCapture {
   [[nodiscard]] const Pipe& pipe(Stream stream) const noexcept { return pipes_[static_cast<std::size_t>(stream)]; }
 
   std::array<Pipe, 2> pipes_;
+  support::UniqueFd both_;  ///< epoll of both read ends
   support::SharedWriter log_copy_;
 };
 

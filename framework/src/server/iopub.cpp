@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <exception>
+#include <new>
 #include <numeric>
 #include <utility>
 
@@ -65,6 +66,7 @@ void Iopub::stop() {
   { const std::lock_guard asking(room_mutex_); }
   wakeup_.signal();
   if (thread_.joinable()) thread_.join();
+  outbox_.collect();
   const std::lock_guard lock(relay_mutex_);
   relay_locked();
   outbox_.detach_capture();
@@ -84,7 +86,7 @@ void Iopub::text(const Context& context, Stream stream, std::string_view text) {
   if (capture_ != nullptr) FdCapture::flush_stdio();
   // A text of any size passes through the outbox in pieces, so that it is bounded by the limits, not by the text.
   while (!text.empty()) {
-    const std::string_view piece = text.substr(0, limits_.max_stream_bytes);
+    const std::string_view piece = text.substr(0, full_bytes());
     outbox_.add_text(context, stream, piece);
     text_arrived();
     wait_while(saturated_);
@@ -94,15 +96,23 @@ void Iopub::text(const Context& context, Stream stream, std::string_view text) {
 
 void Iopub::publish(const Context& context, std::string_view msg_type, const Json& content, const Json& metadata,
                     Buffers buffers) {
+  publish_text(context, msg_type, wire::to_text(content), wire::to_text(metadata), std::move(buffers));
+}
+
+void Iopub::publish_text(const Context& context, std::string_view msg_type, std::string content, std::string metadata,
+                         Buffers buffers) {
   if (support::fork_guard::in_forked_child() || stopping_) return;
-  outbox_.add(make(context, msg_type, wire::to_text(content), wire::to_text(metadata), std::move(buffers)));
+  outbox_.add(make(context, msg_type, std::move(content), std::move(metadata), std::move(buffers)));
   relay_soon();
 }
 
 void Iopub::publish_from_user_code(const Context& context, std::string_view msg_type, const Json& content,
                                    const Json& metadata, Buffers buffers) {
-  if (capture_ != nullptr && !support::fork_guard::in_forked_child()) FdCapture::flush_stdio();
+  // A thread may have held any lock when this process was forked.
+  if (support::fork_guard::in_forked_child()) return;
+  if (capture_ != nullptr) FdCapture::flush_stdio();
   publish(context, msg_type, content, metadata, std::move(buffers));
+  if (is_far_behind()) flush();
   wait_while(saturated_);
 }
 
@@ -110,29 +120,38 @@ void Iopub::status(const Context& context, State state) {
   if (support::fork_guard::in_forked_child() || stopping_) return;
   const std::string content = std::string(R"({"execution_state":")") + to_string(state) + "\"}";
   Publication made = make(context, "status", content, "{}", {});
-  if (state == State::busy && context->origin == RequestContext::Origin::shell) {
+  if (context->origin != RequestContext::Origin::shell) {
+    outbox_.add(std::move(made));
+    relay_soon();
+  } else if (state == State::busy) {
     if (capture_ != nullptr) FdCapture::flush_stdio();
     outbox_.add_busy(context, std::move(made));
   } else {
     outbox_.add(std::move(made));
   }
-  relay_soon();
 }
 
 void Iopub::flush() {
-  if (support::fork_guard::in_forked_child()) return;
+  if (!support::fork_guard::in_forked_child()) relay_now(true);
+}
+
+void Iopub::relay_now(bool look_at_socket) {
   {
+    // A mutex is not fair: threads that print without end would take it again and again before a thread that sleeps on it.
+    ++flushing_;
     const std::lock_guard lock(relay_mutex_);
-    relay_locked();
+    --flushing_;
+    if (look_at_socket || wanted_ || !outbox_.is_empty()) relay_locked();
   }
-  if (wanted_) relay_soon();
+  if (wanted_) wakeup_.signal();
 }
 
 void Iopub::complete(const Context& context) {
   if (support::fork_guard::in_forked_child()) return;
   if (capture_ != nullptr) FdCapture::flush_stdio();
   outbox_.complete_text(context);
-  flush();
+  // Often all has been sent already, and who sent it has looked at the socket afterwards.
+  relay_now(false);
   wait_while(pending_);
 }
 
@@ -140,7 +159,7 @@ Publication Iopub::make(const Context& context, std::string_view msg_type, std::
                         Buffers buffers) {
   Publication made;
   made.context = context;
-  made.header = identity_->next_header(msg_type);
+  made.header = identity_->next_header_json(msg_type);
   made.topic = msg_type;
   made.content = std::move(content);
   made.metadata = std::move(metadata);
@@ -152,12 +171,18 @@ Publication Iopub::make(const Context& context, std::string_view msg_type, std::
 
 bool Iopub::text_is_due() const {
   const Clock::time_point last{Clock::duration(last_text_.load())};
-  return Clock::now() - last >= limits_.stream_delay || outbox_.text_bytes() >= limits_.max_stream_bytes;
+  return Clock::now() - last >= limits_.stream_delay || outbox_.text_bytes() >= full_bytes();
 }
 
+/// Another thread is sending, but more slowly than this one publishes: wait for it.
+bool Iopub::is_far_behind() const { return outbox_.bytes() >= 16 * full_bytes(); }
+
+/// When a message is full and leaves. Its last line still fits: a message that is cut is followed by one of a few bytes.
+std::size_t Iopub::full_bytes() const { return std::max<std::size_t>(1, limits_.max_stream_bytes / 2); }
+
 void Iopub::text_arrived() {
-  if (outbox_.text_bytes() >= 16 * limits_.max_stream_bytes)
-    flush();  // another thread is sending, but more slowly than this one prints: wait for it
+  if (is_far_behind())
+    flush();
   else if (text_is_due())
     relay_soon();
   else if (!armed_.exchange(true))
@@ -176,17 +201,19 @@ void Iopub::wait_while(const std::atomic<bool>& condition) {
 // ---- the relay ----
 
 void Iopub::relay_soon() {
-  // Whoever holds the lock looks at wanted_ again after letting go, so nothing published is left behind.
+  // Whoever holds the lock looks at wanted_ after letting go, so nothing published is left behind; and who waits for it in
+  // flush() will send this, too. What others publish meanwhile is the thread's: nobody works for them without end.
   wanted_ = true;
-  while (wanted_ && relay_mutex_.try_lock()) {
+  if (flushing_ > 0 || !relay_mutex_.try_lock()) return;
+  {
     const std::lock_guard lock(relay_mutex_, std::adopt_lock);
     relay_locked();
   }
+  if (wanted_) wakeup_.signal();
 }
 
 void Iopub::relay_locked() {
   wanted_ = false;
-  armed_ = false;
   if (socket_ == nullptr) return;
   subscribers_.handle_events();
   std::vector<Publication> taken = outbox_.take();
@@ -194,24 +221,34 @@ void Iopub::relay_locked() {
   bool had_text = false;
   for (Publication& publication : taken) {
     had_text = had_text || publication.is_stream;
-    subscribers_.deliver(deliver_form(std::move(publication)), now);
+    try {
+      subscribers_.deliver(deliver_form(std::move(publication)), now);
+    } catch (const std::bad_alloc&) {
+      // What comes after it, perhaps idle, still goes.
+      support::log::error("an iopub message was lost: no memory");
+    }
   }
   if (had_text) last_text_ = now.time_since_epoch().count();
-  subscribers_.retry(now);
-  // ZMQ_FD tells of each change once, and the sends above may have eaten it.
-  subscribers_.handle_events();
+  settle_locked(now);
+}
+
+void Iopub::settle_locked(Clock::time_point now) {
+  subscribers_.settle(now);
+  if (subscribers_.more_events()) wanted_ = true;
   const bool pending = subscribers_.pending();
   const bool saturated = subscribers_.saturated();
   const bool pending_changed = pending_.exchange(pending) != pending;
   const bool saturated_changed = saturated_.exchange(saturated) != saturated;
   if (!pending_changed && !saturated_changed) return;
+  // Whoever has just seen that there is no room waits already, and does not sleep through this.
+  { const std::lock_guard asking(room_mutex_); }
   room_.notify_all();
   wakeup_.signal();  // for the thread's own deadline, and what it polls
 }
 
 Delivery Iopub::deliver_form(Publication&& publication) {
   wire::Outgoing out;
-  out.header = wire::header_json(publication.header);
+  out.header = std::move(publication.header);
   out.parent_header = publication.context->parent_header;
   out.metadata = std::move(publication.metadata);
   std::size_t droppable_bytes = 0;
@@ -260,20 +297,18 @@ void Iopub::run() noexcept {
 }
 
 void Iopub::wait_for_work() {
-  std::array<pollfd, 4> fds{};
+  std::array<pollfd, 3> fds{};
   nfds_t count = 2;
   int timeout = -1;
   {
     const std::lock_guard lock(relay_mutex_);
-    subscribers_.handle_events();
+    settle_locked(Clock::now());
     fds[0] = {.fd = socket_->fd(), .events = POLLIN, .revents = 0};
     timeout = poll_timeout_locked();
   }
   fds[1] = {.fd = wakeup_.fd(), .events = POLLIN, .revents = 0};
   // While subscribers cannot follow, the pipes fill, and who writes into them waits.
-  if (capture_ != nullptr && !saturated_)
-    for (const Stream stream : {Stream::out, Stream::err})
-      fds.at(count++) = {.fd = capture_->fd(stream), .events = POLLIN, .revents = 0};
+  if (capture_ != nullptr && !saturated_) fds.at(count++) = {.fd = capture_->fd(), .events = POLLIN, .revents = 0};
   if (wanted_) timeout = 0;
   if (::poll(fds.data(), count, timeout) < 0) return;
   wakeup_.clear();
@@ -281,10 +316,12 @@ void Iopub::wait_for_work() {
   if (wanted_ || text_is_due() || saturated_ || fds[0].revents != 0) flush();
 }
 
-int Iopub::poll_timeout_locked() const {
+int Iopub::poll_timeout_locked() {
   std::optional<Clock::time_point> first = subscribers_.deadline();
+  const Clock::time_point due = Clock::time_point{Clock::duration(last_text_.load())} + limits_.stream_delay;
+  // From then on text is sent by who prints it. What was printed before this line shows in text_bytes().
+  if (Clock::now() >= due) armed_ = false;
   if (armed_ || outbox_.text_bytes() > 0) {
-    const Clock::time_point due = Clock::time_point{Clock::duration(last_text_.load())} + limits_.stream_delay;
     if (!first || due < *first) first = due;
   }
   if (!first) return -1;

@@ -61,12 +61,16 @@ class Iopub {
   /// Any other message: sent at once, by this thread or by the one that is sending already. `msg_type` is its topic, too.
   void publish(const Context& context, std::string_view msg_type, const Json& content,
                const Json& metadata = Json::object(), Buffers buffers = {});
-  /// The same by user code: what it left in C's stdio buffers comes first, and it waits while a subscriber is too slow.
+  /// The same of JSON text that is made already.
+  void publish_text(const Context& context, std::string_view msg_type, std::string content, std::string metadata = "{}",
+                    Buffers buffers = {});
+  /// publish() by user code: what it left in C's stdio buffers comes first, and it waits while a subscriber is too slow.
   void publish_from_user_code(const Context& context, std::string_view msg_type, const Json& content,
                               const Json& metadata = Json::object(), Buffers buffers = {});
 
   enum class State { starting, busy, idle };
-  /// `status`. busy: captured bytes belong to this request from here on, when it is the interpreter's.
+  /// `status`. On shell it leaves with what is published next, or with flush(): busy and execute_input, and the idle before
+  /// them where requests wait, so wake the subscribers once. busy: captured bytes belong to this request from here on.
   void status(const Context& context, State state);
 
   /// The newest request of the interpreter: whom output belongs to that comes from nowhere in particular.
@@ -83,12 +87,17 @@ class Iopub {
                                  std::string metadata, Buffers buffers);
   void run() noexcept;
   void wait_for_work();
-  [[nodiscard]] int poll_timeout_locked() const;
+  [[nodiscard]] int poll_timeout_locked();
   void relay_locked();
+  void settle_locked(std::chrono::steady_clock::time_point now);
+  /// Under the lock, however long that takes. Not `look_at_socket`: where nothing is left to send, nothing is done.
+  void relay_now(bool look_at_socket);
   void relay_soon();
   void text_arrived();
   void wait_while(const std::atomic<bool>& condition);
   [[nodiscard]] bool text_is_due() const;
+  [[nodiscard]] bool is_far_behind() const;
+  [[nodiscard]] std::size_t full_bytes() const;
   [[nodiscard]] Delivery deliver_form(Publication&& publication);
   [[nodiscard]] wire::Frames welcome(const std::string& subscription);
   [[nodiscard]] Delivery marker(const Context& context, std::size_t dropped_bytes);
@@ -113,8 +122,9 @@ class Iopub {
   std::atomic<bool> saturated_{false};  // written under relay_mutex_
   std::atomic<bool> pending_{false};    // written under relay_mutex_
   std::atomic<bool> wanted_{false};     // somebody published while another held relay_mutex_
+  std::atomic<int> flushing_{0};        // threads that wait for relay_mutex_
   std::atomic<Clock::rep> last_text_;   // when stream text was last sent
-  std::atomic<bool> armed_{false};      // the thread knows that text waits for its time
+  std::atomic<bool> armed_{false};      // the thread will look when text that waits is due
 };
 
 }  // namespace adrastea::server

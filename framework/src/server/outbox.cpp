@@ -9,6 +9,17 @@ namespace adrastea::server {
 
 namespace utf8 = support::utf8;
 
+namespace {
+
+std::size_t size_of(const Publication& publication) {
+  // A message without content occupies its place, too.
+  std::size_t bytes = 256 + publication.content.size() + publication.metadata.size();
+  for (const wire::Frame& buffer : publication.buffers) bytes += buffer.size();
+  return bytes;
+}
+
+}  // namespace
+
 Outbox::Outbox(wire::Identity& identity, const Limits& limits, FdCapture* capture)
     : identity_(identity), limits_(limits), capture_(capture), latest_(std::make_shared<RequestContext>()) {}
 
@@ -21,6 +32,7 @@ void Outbox::add_text(const Context& context, Stream stream, std::string_view te
 void Outbox::add(Publication publication) {
   const std::lock_guard lock(mutex_);
   collect_locked();
+  bytes_ += size_of(publication);
   queue_.push_back(std::move(publication));
 }
 
@@ -29,6 +41,7 @@ void Outbox::add_busy(const Context& context, Publication busy) {
   collect_locked();
   complete_text_locked(latest_);
   latest_ = context;
+  bytes_ += size_of(busy);
   queue_.push_back(std::move(busy));
 }
 
@@ -50,15 +63,18 @@ void Outbox::detach_capture() {
 
 std::vector<Publication> Outbox::take() {
   const std::lock_guard lock(mutex_);
-  collect_locked();
-  text_bytes_ = 0;
+  bytes_ = text_bytes_ = 0;
   return std::exchange(queue_, {});
 }
 
-std::size_t Outbox::text_bytes() const {
+bool Outbox::is_empty() const {
   const std::lock_guard lock(mutex_);
-  return text_bytes_;
+  return queue_.empty();
 }
+
+std::size_t Outbox::bytes() const { return bytes_; }
+
+std::size_t Outbox::text_bytes() const { return text_bytes_; }
 
 Context Outbox::latest() const {
   const std::lock_guard lock(mutex_);
@@ -66,7 +82,7 @@ Context Outbox::latest() const {
 }
 
 void Outbox::collect_locked() {
-  if (capture_ == nullptr) return;
+  if (capture_ == nullptr || !capture_->readable()) return;
   for (const Stream stream : {Stream::out, Stream::err}) {
     const std::string bytes = capture_->read(stream);
     if (!bytes.empty()) add_text_locked(latest_, latest_->captured_tails, stream, bytes);
@@ -103,6 +119,7 @@ void Outbox::append_locked(const Context& context, Stream stream, std::string_vi
     }
     queue_.back().content.append(text.substr(0, room));
     text_bytes_ += room;
+    bytes_ += room;
     text.remove_prefix(room);
   }
 }
@@ -117,7 +134,7 @@ bool Outbox::continues_last_locked(const Context& context, Stream stream) const 
 void Outbox::start_text_locked(const Context& context, Stream stream) {
   Publication made;
   made.context = context;
-  made.header = identity_.next_header("stream");
+  made.header = identity_.next_header_json("stream");
   made.topic = std::string("stream.") + to_string(stream);
   made.is_stream = true;
   made.stream = stream;

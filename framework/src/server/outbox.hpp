@@ -7,6 +7,7 @@
 
 #include <adrastea/limits.hpp>
 
+#include <atomic>
 #include <cstddef>
 #include <mutex>
 #include <string>
@@ -18,7 +19,7 @@ namespace adrastea::server {
 /// One IOPub message that is made but not yet sent.
 struct Publication {
   Context context;
-  wire::Header header;
+  std::string header;  ///< JSON text
   std::string topic;
   std::string content;  ///< JSON text; of a stream message, the bare text
   std::string metadata = "{}";
@@ -49,8 +50,10 @@ class Outbox {
   /// The capture is about to end.
   void detach_capture();
 
-  /// Everything, in order; the pipes are read first.
+  /// Everything that has entered, in order.
   [[nodiscard]] std::vector<Publication> take();
+  [[nodiscard]] bool is_empty() const;
+  [[nodiscard]] std::size_t bytes() const;
   [[nodiscard]] std::size_t text_bytes() const;
   /// The newest request of the interpreter; before the first, one without a header.
   [[nodiscard]] Context latest() const;
@@ -68,8 +71,10 @@ class Outbox {
   mutable std::mutex mutex_;
   FdCapture* capture_;              // guarded by mutex_; null where output is not captured
   std::vector<Publication> queue_;  // guarded by mutex_
-  std::size_t text_bytes_ = 0;      // guarded by mutex_
-  Context latest_;                  // guarded by mutex_: captured bytes belong to it
+  // Written under mutex_, read by anybody: each print asks for them.
+  std::atomic<std::size_t> bytes_{0};       // of all of queue_
+  std::atomic<std::size_t> text_bytes_{0};  // of stream text in it
+  Context latest_;                          // guarded by mutex_: captured bytes belong to it
 };
 
 }  // namespace adrastea::server

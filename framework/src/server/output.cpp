@@ -58,7 +58,14 @@ void Output::clear(bool wait) {
 }
 
 Output Output::muted() const {
-  auto context = std::make_shared<server::RequestContext>(*target_->context);
+  // Without the tails: those are the outbox's, and another thread may print.
+  const server::RequestContext& original = *target_->context;
+  auto context = std::make_shared<server::RequestContext>();
+  context->origin = original.origin;
+  context->msg_type = original.msg_type;
+  context->parent_header = original.parent_header;
+  context->identities = original.identities;
+  context->allow_stdin = original.allow_stdin;
   context->silent = true;
   return Output(std::make_shared<server::OutputTarget>(
       server::OutputTarget{target_->iopub, std::move(context), target_->max_json_depth}));

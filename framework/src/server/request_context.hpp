@@ -23,7 +23,7 @@ enum class Stream { out, err };
 struct RequestContext {
   enum class Origin { none, shell, control };
   Origin origin = Origin::none;
-  wire::Header header;
+  std::string msg_type;
   std::string parent_header = "{}";  ///< the request's header, byte for byte
   wire::Frames identities;
   bool silent = false;  ///< an execute_request that must not be seen on IOPub but for its status

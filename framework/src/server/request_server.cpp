@@ -81,19 +81,20 @@ std::optional<wire::Message> RequestServer::receive() {
   return std::nullopt;
 }
 
-Context RequestServer::make_context(const wire::Message& request) {
+Context RequestServer::make_context(wire::Message& request) {
   auto context = std::make_shared<RequestContext>();
   context->origin = parts_.origin;
-  context->header = request.header;
-  context->parent_header = request.header_bytes;
-  context->identities = request.identities;
+  context->msg_type = request.header.msg_type;
+  context->parent_header = std::move(request.header_bytes);
+  context->identities = std::move(request.identities);
   parts_.handler.prepare(*context, request);
   return context;
 }
 
-void RequestServer::serve(const Context& context, const wire::Message& request,
-                          const std::function<void()>& abort_waiting) {
+void RequestServer::serve(const Context& context, wire::Message& request, const std::function<void()>& abort_waiting) {
   parts_.iopub.status(context, Iopub::State::busy);
+  // Behind that of an execute_request comes execute_input, at once.
+  if (request.header.msg_type != "execute_request") parts_.iopub.flush();
   const std::optional<Reply> reply = handle(context, request);
   // A child that user code forked and that came back here must not touch the sockets it shares with us.
   if (support::fork_guard::in_forked_child()) end_forked_child(reply);
@@ -109,7 +110,7 @@ void RequestServer::serve(const Context& context, const wire::Message& request,
   parts_.iopub.status(context, Iopub::State::idle);
 }
 
-void RequestServer::serve_aborted(const wire::Message& request) {
+void RequestServer::serve_aborted(wire::Message& request) {
   const Context context = make_context(request);
   parts_.iopub.status(context, Iopub::State::busy);
   parts_.iopub.flush();
@@ -117,7 +118,7 @@ void RequestServer::serve_aborted(const wire::Message& request) {
   parts_.iopub.status(context, Iopub::State::idle);
 }
 
-std::optional<Reply> RequestServer::handle(const Context& context, const wire::Message& request) {
+std::optional<Reply> RequestServer::handle(const Context& context, wire::Message& request) {
   try {
     return parts_.handler.handle(context, request);
   } catch (...) {
@@ -130,15 +131,15 @@ std::optional<Reply> RequestServer::handle(const Context& context, const wire::M
 
 void RequestServer::send(const Context& context, const Reply& reply) {
   wire::Outgoing out;
-  out.header = wire::header_json(parts_.identity.next_header(reply_type(context->header.msg_type)));
+  out.header = parts_.identity.next_header_json(reply_type(context->msg_type));
   out.parent_header = context->parent_header;
-  out.metadata = wire::to_text(reply.metadata);
-  out.content = wire::to_text(reply.content);
+  out.metadata = reply.metadata_text.empty() ? wire::to_text(reply.metadata) : reply.metadata_text;
+  out.content = reply.content_text.empty() ? wire::to_text(reply.content) : reply.content_text;
   out.buffers = reply.buffers;
-  wire::Frames frames = context->identities;
-  for (wire::Frame& frame : wire::encode(std::move(out), parts_.signer)) frames.push_back(std::move(frame));
+  wire::Frames body = wire::encode(std::move(out), parts_.signer);
+  body.insert(body.begin(), context->identities.begin(), context->identities.end());
   // A client that has gone gets nothing; that is its own affair.
-  parts_.socket.send(std::move(frames));
+  parts_.socket.send(std::move(body));
 }
 
 }  // namespace adrastea::server

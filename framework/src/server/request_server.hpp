@@ -13,6 +13,7 @@
 
 #include <functional>
 #include <optional>
+#include <string>
 
 namespace adrastea::server {
 
@@ -25,6 +26,10 @@ struct Reply {
   bool abort_queue = false;
   /// Called when the reply has been sent, before idle.
   std::function<void()> after{};
+  /// JSON text that is made already, in place of `content` and `metadata`; empty: it is not. An error is always in
+  /// `content`.
+  std::string content_text{};
+  std::string metadata_text{};
 };
 
 /// What services make of a request. Called on the thread that owns the channel: shell on the interpreter thread, control on
@@ -34,8 +39,9 @@ class Handler {
   virtual ~Handler() = default;
   /// Sets what publishing depends on (silent, allow_stdin) before busy is sent. Must not throw.
   virtual void prepare(RequestContext& context, const wire::Message& request) noexcept = 0;
-  /// Nothing: no reply is due (comm messages, unknown types). May throw anything: the reply then is an error.
-  virtual std::optional<Reply> handle(const Context& context, const wire::Message& request) = 0;
+  /// Nothing: no reply is due (comm messages, unknown types). May throw anything: the reply then is an error. May take
+  /// metadata and buffers out of `request`.
+  virtual std::optional<Reply> handle(const Context& context, wire::Message& request) = 0;
   /// The reply to a request that is not run: an execute_request because one before it failed, any because the kernel ends.
   virtual Reply aborted(const wire::Message& request) = 0;
 };
@@ -65,15 +71,18 @@ class RequestServer {
 
   /// The next message that decodes, or nothing when none waits; also nothing after many that do not.
   [[nodiscard]] std::optional<wire::Message> receive();
-  [[nodiscard]] Context make_context(const wire::Message& request);
+  /// Takes the identities and the header's bytes out of `request`.
+  [[nodiscard]] Context make_context(wire::Message& request);
 
   /// `abort_waiting` is called for a reply with abort_queue before that is sent: what a client sends because it has seen
   /// the error must not count as having waited.
-  void serve(const Context& context, const wire::Message& request, const std::function<void()>& abort_waiting = {});
-  void serve_aborted(const wire::Message& request);
+  void serve(const Context& context, wire::Message& request, const std::function<void()>& abort_waiting = {});
+  void serve_aborted(wire::Message& request);
+  /// Sends the latest idle, for which serve() leaves the time to the caller.
+  void flush() { parts_.iopub.flush(); }
 
  private:
-  [[nodiscard]] std::optional<Reply> handle(const Context& context, const wire::Message& request);
+  [[nodiscard]] std::optional<Reply> handle(const Context& context, wire::Message& request);
   void send(const Context& context, const Reply& reply);
 
   Parts parts_;

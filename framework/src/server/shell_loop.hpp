@@ -3,12 +3,14 @@
 
 #include "server/interrupts.hpp"
 #include "server/request_server.hpp"
+#include "server/timer.hpp"
 #include "server/wakeup.hpp"
 
 #include <atomic>
 #include <chrono>
 #include <deque>
 #include <functional>
+#include <optional>
 #include <vector>
 
 namespace adrastea::server {
@@ -18,11 +20,20 @@ namespace adrastea::server {
 /// Threads: interpreter, but for current(), which output() calls on it too. Errors: none.
 class ShellLoop {
  public:
-  ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
-            const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_gap);
+  /// Work that no client waits for, done between requests. due(): in how long, nothing where there is none.
+  struct Chore {
+    std::function<std::optional<std::chrono::nanoseconds>()> due;
+    std::function<void()> run;
+  };
 
-  /// Blocks until a request waits, or the wakeup is signalled.
+  ShellLoop(transport::Router& socket, RequestServer server, Interrupts& interrupts, const Wakeup& wakeup,
+            const std::atomic<bool>& stopping, std::chrono::milliseconds stop_on_error_gap, Chore chore);
+
+  /// Blocks until there is something for step(), or the wakeup is signalled. Only after step(), which left the socket
+  /// empty.
   void wait();
+  /// Readable when it is time for the chore; for those who wait by themselves.
+  [[nodiscard]] int timer_fd() const noexcept { return timer_.fd(); }
   /// Serves what waits. False once the kernel is stopping.
   bool step();
   /// The kernel ends: what waits is answered, since nobody will run it.
@@ -34,8 +45,10 @@ class ShellLoop {
 
  private:
   [[nodiscard]] std::optional<wire::Message> next();
-  void serve(const wire::Message& request);
-  void abort_waiting();
+  void rest();
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> do_chore();
+  void serve(wire::Message& request);
+  void abort_waiting(std::chrono::steady_clock::time_point begun);
   [[nodiscard]] bool arrives_within(std::chrono::milliseconds gap);
 
   transport::Router& socket_;
@@ -48,6 +61,10 @@ class ShellLoop {
   std::deque<wire::Message> pending_;  ///< taken from the socket when an error aborted the queue
   std::size_t to_abort_ = 0;           ///< how many of pending_ were sent before that error was known
   const std::chrono::milliseconds stop_on_error_gap_;
+  const Chore chore_;
+  Timer timer_;
+  bool woken_ = true;   ///< perhaps; false: wait() has seen that the wakeup was not signalled
+  bool rested_ = true;  ///< nothing was served, and no time has come, since rest()
 };
 
 }  // namespace adrastea::server

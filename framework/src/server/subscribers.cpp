@@ -8,6 +8,13 @@
 
 namespace adrastea::server {
 
+namespace {
+
+/// A peer that subscribes without end shall not keep the relay's lock.
+constexpr std::size_t k_events_at_once = 256;
+
+}  // namespace
+
 Subscribers::Subscribers(transport::Publisher& socket, const Limits& limits, Messages messages)
     : socket_(socket), limits_(limits), messages_(std::move(messages)) {
   reset();
@@ -21,9 +28,19 @@ void Subscribers::reset() {
 }
 
 void Subscribers::handle_events() {
-  while (socket_.readable())
+  event_seen_ = sent_late_ = false;
+  std::size_t taken = 0;
+  for (; taken < k_events_at_once && socket_.readable(); ++taken)
     if (const auto event = socket_.next_event()) take(*event);
-  release_held();
+  more_events_ = taken == k_events_at_once;
+  if (!more_events_) release_held();
+}
+
+void Subscribers::settle(Clock::time_point now) {
+  do {
+    handle_events();
+    retry(now);
+  } while ((event_seen_ || sent_late_) && !more_events_);
 }
 
 void Subscribers::take(const transport::Publisher::Event& event) {
@@ -32,35 +49,43 @@ void Subscribers::take(const transport::Publisher::Event& event) {
   // Before anything is sent, and to whoever it is: see the class.
   if (garbage_seen_) socket_.set_filter(common_.prefix);
   if (event.kind == Kind::subscribed)
-    subscribe(event.topic, event.connection);
+    subscribe(event.topic, event.peer);
   else if (event.kind == Kind::unsubscribed)
-    unsubscribe(event.topic, event.connection);
+    unsubscribe(event.topic, event.peer);
 }
 
-void Subscribers::subscribe(const std::string& topic, int connection) {
+void Subscribers::subscribe(const std::string& topic, const Peer& peer) {
   if (!topic.empty()) {
-    subscribe_to_topic(topic, connection);
+    subscribe_to_topic(topic, peer);
     return;
   }
-  ++live_;
   if (garbage_seen_) {
+    ++live_;
     common_.used = true;
     deliver_to(common_, welcome(topic), Clock::now());
     return;
   }
-  leave(connection);
+  if (const auto again = group_of(peer); again != groups_.end()) {
+    // ZeroMQ tells of each subscription, but of their end once.
+    deliver_to(*again, welcome(topic), Clock::now());
+    return;
+  }
+  ++live_;
+  remove_predecessor(peer);
   Group& group = groups_.emplace_back();
   group.prefix = "@" + std::to_string(++groups_made_) + ".";
-  group.connection = connection;
+  group.peer = peer;
+  group.connection_id = socket_.connection_id(peer.descriptor);
   group.held = true;
   for (const std::string& filter : {group.prefix, common_.prefix}) socket_.set_filter(filter);
   deliver_to(group, welcome(topic), Clock::now());
 }
 
-void Subscribers::subscribe_to_topic(const std::string& topic, int connection) {
+void Subscribers::subscribe_to_topic(const std::string& topic, const Peer& peer) {
   ++live_named_;
+  if (!garbage_seen_) remove_predecessor(peer);
   // Whose event this is, is no longer known; a filter for a topic would give another client messages twice.
-  if (garbage_seen_ || has_ended(connection)) return;
+  if (garbage_seen_ || (peer.descriptor >= 0 && socket_.connection_id(peer.descriptor) == 0)) return;
   named_.used = true;
   socket_.set_filter(topic);
   // A topic that is no text cannot be echoed in JSON (JEP 65): such a subscriber gets no welcome.
@@ -70,39 +95,48 @@ void Subscribers::subscribe_to_topic(const std::string& topic, int connection) {
   deliver_to(named_, first, Clock::now());
 }
 
-void Subscribers::unsubscribe(const std::string& topic, int connection) {
+void Subscribers::unsubscribe(const std::string& topic, const Peer& peer) {
+  // A peer may cancel what it never subscribed to, and ZeroMQ may tell of it. Only where it is known that there was a
+  // subscription, one less is left: a count that is too high keeps a name for nobody, one too low makes a client deaf.
+  const bool of_ended = peer.descriptor < 0;
   if (!topic.empty()) {
     if (!garbage_seen_) socket_.remove_filter(topic);
-    if (live_named_ > 0 && --live_named_ == 0) named_ = Group();
+    if (of_ended && live_named_ > 0 && --live_named_ == 0) named_ = Group();
     return;
   }
+  if (!of_ended && (garbage_seen_ || group_of(peer) == groups_.end())) return;
   // Of a connection that has ended, which is not named, ZeroMQ has removed the filters.
   if (!garbage_seen_) {
-    leave(connection);
+    leave(peer);
     socket_.remove_filter(common_.prefix);
   }
   if (live_ > 0 && --live_ == 0) reset();
 }
 
-/// The subscriber whose event was taken last; or one that has ended, and whose descriptor that one has.
-void Subscribers::leave(int connection) {
-  if (connection < 0) return;
+std::list<Subscribers::Group>::iterator Subscribers::group_of(const Peer& peer) {
+  return std::find_if(groups_.begin(), groups_.end(),
+                      [&](const Group& group) { return peer.identity != nullptr && group.peer.identity == peer.identity; });
+}
+
+/// The subscriber whose event was taken last.
+void Subscribers::leave(const Peer& peer) {
+  const auto group = group_of(peer);
+  if (group == groups_.end()) return;
+  socket_.remove_filter(group->prefix);
+  groups_.erase(group);
+}
+
+/// Of two connections that have had one descriptor, the earlier has ended.
+void Subscribers::remove_predecessor(const Peer& peer) {
   groups_.remove_if([&](const Group& group) {
-    if (group.connection != connection) return false;
-    socket_.remove_filter(group.prefix);
-    return true;
+    return peer.descriptor >= 0 && group.peer.descriptor == peer.descriptor && group.peer.identity != peer.identity;
   });
 }
 
 void Subscribers::release_held() {
-  const auto is_held = [](const Group& group) { return group.held; };
   if (!garbage_seen_) {
     if (groups_.size() > live_) remove_ended(groups_.size() - live_);
-    const std::size_t ended = groups_.size() - std::min(groups_.size(), live_);
-    // Fewer have ended than are held, but which? It shows when the connection that has the descriptor now subscribes or
-    // ends.
-    if (ended > 0 && std::cmp_less(ended, std::count_if(groups_.begin(), groups_.end(), is_held))) return;
-    if (ended > 0) groups_.remove_if(is_held);
+    if (groups_.size() > live_) return;
   }
   for (Group& group : groups_)
     if (std::exchange(group.held, false)) retry_group(group, Clock::now());
@@ -112,7 +146,7 @@ void Subscribers::release_held() {
 void Subscribers::remove_ended(std::size_t count) {
   for (const bool held : {true, false})
     groups_.remove_if([&](const Group& group) {
-      const bool goes = count > 0 && group.held == held && has_ended(group.connection);
+      const bool goes = count > 0 && group.held == held && has_ended(group);
       if (goes) --count;
       return goes;
     });
@@ -135,14 +169,19 @@ void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
 }
 
 bool Subscribers::try_send(const Group& group, const Delivery& delivery) {
-  return !group.held && socket_.try_send(group.prefix + delivery.topic, *delivery.body);
+  if (group.held) return false;
+  const std::string topic = group.prefix + delivery.topic;
+  if (socket_.try_send(topic, delivery.body)) return true;
+  // ZeroMQ looks only once a millisecond at what subscribers have read; asked for events it looks at once.
+  event_seen_ = socket_.readable() || event_seen_;
+  return socket_.try_send(topic, delivery.body);
 }
 
 void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time_point now) {
   retry_group(group, now);
   if (group.backlog.empty() && try_send(group, delivery)) return;
-  if (group.stalled && delivery.droppable_bytes > 0 &&
-      group.backlog_bytes + delivery.droppable_bytes > limits_.subscriber_backlog_bytes) {
+  if (!group.backlog.empty() && delivery.droppable_bytes > 0 &&
+      group.backlog_bytes + delivery.droppable_bytes > limits_.subscriber_backlog_bytes && !is_waited_for(group)) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
     group.dropped += delivery.droppable_bytes;
     group.dropped_context = delivery.context;
@@ -168,6 +207,7 @@ void Subscribers::retry_group(Group& group, Clock::time_point now) {
     group.backlog.pop_front();
     group.progress = now;
     group.stalled = false;
+    sent_late_ = true;
     if (group.backlog.empty()) mark_dropped(group);
   }
   if (!group.backlog.empty() && now - group.progress >= limits_.subscriber_patience) group.stalled = true;
@@ -184,16 +224,43 @@ void Subscribers::mark_dropped(Group& group) {
 
 template <class Predicate>
 bool Subscribers::any_group(Predicate&& predicate) const {
-  return predicate(named_) || predicate(common_) || std::any_of(groups_.begin(), groups_.end(), predicate);
+  return (named_.used && predicate(named_)) || (common_.used && predicate(common_)) ||
+         std::any_of(groups_.begin(), groups_.end(), predicate);
+}
+
+/// Who hears one topic says nothing of those who hear everything.
+bool Subscribers::may_lead(const Group& group) const {
+  if (group.stalled || group.held || has_ended(group)) return false;
+  if (&group == &named_) return groups_.empty() && !common_.used;
+  return !garbage_seen_ || &group == &common_;
+}
+
+// Half: of two groups that are both full, neither follows because of the last few bytes.
+bool Subscribers::follows(const Group& group) const {
+  return may_lead(group) && group.backlog_bytes <= limits_.subscriber_backlog_bytes / 2;
+}
+
+bool Subscribers::another_follows(const Group& than) const {
+  return any_group([&](const Group& group) { return &group != &than && follows(group); });
+}
+
+bool Subscribers::is_waited_for(const Group& group) const {
+  // User code begins to wait at half of this, and what it has published by then fits as well. Beyond, it waits no longer:
+  // its cell was interrupted.
+  const std::size_t most = 2 * limits_.subscriber_backlog_bytes + 32 * limits_.max_stream_bytes;
+  return !group.stalled && group.backlog_bytes <= most && !another_follows(group);
 }
 
 bool Subscribers::pending() const {
-  return any_group([](const Group& group) { return !group.stalled && !group.backlog.empty(); });
+  return any_group([](const Group& group) { return !group.stalled && !group.backlog.empty(); }) &&
+         !any_group([&](const Group& group) { return may_lead(group) && group.backlog.empty(); });
 }
 
 bool Subscribers::saturated() const {
-  return any_group(
-      [&](const Group& group) { return !group.stalled && group.backlog_bytes > limits_.subscriber_backlog_bytes; });
+  const auto is_full = [&](const Group& group) {
+    return !group.stalled && group.backlog_bytes > limits_.subscriber_backlog_bytes;
+  };
+  return any_group(is_full) && !any_group([&](const Group& group) { return follows(group); });
 }
 
 std::optional<Subscribers::Clock::time_point> Subscribers::deadline() const {

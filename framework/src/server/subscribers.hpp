@@ -40,8 +40,10 @@ struct Delivery {
 /// ZeroMQ up to 4.3.4 takes a filter also for a connection that ended while its subscription waited to be taken, and keeps
 /// it: as a pointer to what was a connection, or is another one by now (its pull request 4137). Nothing may be sent under
 /// such a filter, so no group has the name of an earlier one, and each is `held` until it is certain that its connection
-/// lived. ZeroMQ tells that a subscription ended, though not which. So all events are taken first; then, if more groups are
-/// left than live subscriptions, those end whose descriptors are closed, or are another subscriber's.
+/// lived. ZeroMQ tells that a connection's subscription ended, though not which. So all events are taken first; then, if
+/// more groups are left than live subscriptions, those end whose descriptors are closed, or are another connection's. Who
+/// ended before its subscription was taken may have left its descriptor to another one already: that shows when that one
+/// subscribes or ends, and until then nobody who is held is released.
 ///
 /// Filters are set right when their event was taken: anything else that is done with the socket may process another
 /// client's disconnect, and then XPUB forgets whose filters these are.
@@ -51,10 +53,11 @@ struct Delivery {
 /// every subscriber has had from the start and may be given twice: nobody misses anything or gets it twice, but clients are
 /// no longer kept apart.
 ///
-/// A group that does not read: its messages wait here, and those who publish wait for it as pending() and saturated() say.
-/// When it has taken nothing for Limits::subscriber_patience it is `stalled`, and nobody waits for it until it takes one
-/// again. Meanwhile stream text and displays beyond Limits::subscriber_backlog_bytes are dropped, with a marker in their
-/// place that tells how many bytes; everything else is kept.
+/// A group that does not read: its messages wait here. Those who publish wait, as pending() and saturated() say, for the
+/// group that follows best, so that a slow client never holds up another; a group that has taken nothing for
+/// Limits::subscriber_patience is `stalled`, and nobody waits for it until it takes one again. Stream text and displays
+/// beyond Limits::subscriber_backlog_bytes are dropped for a group that nobody waits for, with a marker in their place that
+/// tells how many bytes; everything else is kept.
 ///
 /// Threads: the holder of Iopub's lock. Errors: none.
 class Subscribers {
@@ -68,24 +71,28 @@ class Subscribers {
 
   Subscribers(transport::Publisher& socket, const Limits& limits, Messages messages);
 
-  /// Takes all waiting (un)subscriptions.
+  /// Takes waiting (un)subscriptions.
   void handle_events();
+  /// Whether it has left some, because there were so many; then no notice of them comes.
+  [[nodiscard]] bool more_events() const noexcept { return more_events_; }
   void deliver(const Delivery& delivery, Clock::time_point now);
-  /// Sends what waits and now fits.
-  void retry(Clock::time_point now);
+  /// Takes all events and sends what waits and now fits. Afterwards poll(2) on the socket's descriptor tells of either:
+  /// each look at the socket may use up its notice of the other, so neither is the last thing looked at alone.
+  void settle(Clock::time_point now);
 
-  /// Whether something waits for a group that is not stalled.
+  /// Whether something waits for every group that is not stalled.
   [[nodiscard]] bool pending() const;
   /// Whether so much does that user code which publishes should wait.
   [[nodiscard]] bool saturated() const;
-  /// When retry() must be called even if no subscriber reads: a group's patience ends.
+  /// When settle() must be called even if no subscriber reads: a group's patience ends.
   [[nodiscard]] std::optional<Clock::time_point> deadline() const;
 
  private:
   struct Group {
     std::string prefix;
-    int connection = -1;  ///< -1: not known
-    bool used = false;    ///< named_ and common_: somebody is in it
+    transport::Publisher::Peer peer{};
+    std::uint64_t connection_id = 0;  ///< of who had the peer's descriptor when that was looked at first; 0: nobody
+    bool used = false;                ///< named_ and common_: somebody is in it
     bool held = false;
     std::deque<Delivery> backlog;
     std::size_t backlog_bytes = 0;
@@ -97,18 +104,29 @@ class Subscribers {
 
   void reset();
   void take(const transport::Publisher::Event& event);
-  void subscribe(const std::string& topic, int connection);
-  void subscribe_to_topic(const std::string& topic, int connection);
-  void unsubscribe(const std::string& topic, int connection);
-  void leave(int connection);
+  using Peer = transport::Publisher::Peer;
+  void subscribe(const std::string& topic, const Peer& peer);
+  void subscribe_to_topic(const std::string& topic, const Peer& peer);
+  void unsubscribe(const std::string& topic, const Peer& peer);
+  void leave(const Peer& peer);
+  void remove_predecessor(const Peer& peer);
   void release_held();
   void remove_ended(std::size_t count);
-  [[nodiscard]] bool has_ended(int connection) const { return connection >= 0 && !socket_.connected(connection); }
+  [[nodiscard]] bool has_ended(const Group& group) const {
+    return group.peer.descriptor >= 0 &&
+           (group.connection_id == 0 || socket_.connection_id(group.peer.descriptor) != group.connection_id);
+  }
+  [[nodiscard]] std::list<Group>::iterator group_of(const Peer& peer);
   [[nodiscard]] Delivery welcome(const std::string& topic) const;
+  void retry(Clock::time_point now);
   [[nodiscard]] bool try_send(const Group& group, const Delivery& delivery);
   void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
   void retry_group(Group& group, Clock::time_point now);
   void mark_dropped(Group& group);
+  [[nodiscard]] bool may_lead(const Group& group) const;
+  [[nodiscard]] bool follows(const Group& group) const;
+  [[nodiscard]] bool another_follows(const Group& than) const;
+  [[nodiscard]] bool is_waited_for(const Group& group) const;
   template <class Predicate>
   [[nodiscard]] bool any_group(Predicate&& predicate) const;
 
@@ -119,6 +137,10 @@ class Subscribers {
   Group named_;   ///< subscriptions to anything but ""
   Group common_;  ///< all, once garbage_seen_
   bool garbage_seen_ = false;
+  // Since handle_events(): each look at the socket and each send may have used up a notice.
+  bool event_seen_ = false;  ///< by try_send()
+  bool sent_late_ = false;   ///< something that had waited
+  bool more_events_ = false;
   std::uint64_t groups_made_ = 0;
   std::size_t live_ = 0;  ///< subscriptions to "" that have not ended
   std::size_t live_named_ = 0;

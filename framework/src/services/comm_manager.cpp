@@ -4,6 +4,7 @@
 #include "server/output_target.hpp"
 #include "server/request_server.hpp"
 #include "services/content.hpp"
+#include "support/fork_guard.hpp"
 #include "support/ids.hpp"
 #include "support/log.hpp"
 
@@ -45,6 +46,7 @@ class CommManager::CommImpl : public Comm {
   }
 
   void publish(const char* msg_type, Json content, CommMessage message) {
+    if (support::fork_guard::in_forked_child()) return;
     server::require_object("comm data", message.data, max_json_depth_);
     server::require_object("comm metadata", message.metadata, max_json_depth_);
     content["comm_id"] = comm_id_;
@@ -53,14 +55,14 @@ class CommManager::CommImpl : public Comm {
   }
 
   // Handlers may set handlers, or close and drop the comm: they run on copies.
-  void received(const CommMessage& message) {
-    if (const Handler handler = message_handler_) handler(*this, message);
+  void received(CommMessage message) {
+    if (const Handler handler = message_handler_) handler(*this, std::move(message));
   }
 
-  void closed_by_client(const CommMessage& message) {
+  void closed_by_client(CommMessage message) {
     closed_ = true;
     forget();
-    if (const Handler handler = close_handler_) handler(*this, message);
+    if (const Handler handler = close_handler_) handler(*this, std::move(message));
   }
 
  private:
@@ -83,8 +85,10 @@ class CommManager::CommImpl : public Comm {
 
 namespace {
 
-CommMessage message_of(const wire::Message& message) {
-  return {.data = optional_object(message.content, "data"), .metadata = message.metadata, .buffers = message.buffers};
+CommMessage message_of(wire::Message& message) {
+  return {.data = optional_object(message.content, "data"),
+          .metadata = std::move(message.metadata),
+          .buffers = std::move(message.buffers)};
 }
 
 /// Runs a handler of the author's. Comm messages have no reply that could carry an error: the log gets it.
@@ -136,7 +140,7 @@ std::shared_ptr<Comm> CommManager::find(std::string_view comm_id) const {
   return found == registry_->comms.end() ? nullptr : found->second;
 }
 
-bool CommManager::handle(const server::Context& context, const wire::Message& message) {
+bool CommManager::handle(const server::Context& context, wire::Message& message) {
   const std::string& type = message.header.msg_type;
   if (type == "comm_open")
     opened_by_client(context, message);
@@ -149,7 +153,7 @@ bool CommManager::handle(const server::Context& context, const wire::Message& me
   return true;
 }
 
-void CommManager::opened_by_client(const server::Context& context, const wire::Message& message) {
+void CommManager::opened_by_client(const server::Context& context, wire::Message& message) {
   const std::string comm_id = required_string(message.content, "comm_id");
   const auto target = targets_.find(optional_string(message.content, "target_name"));
   if (target == targets_.end()) {
@@ -169,7 +173,7 @@ void CommManager::opened_by_client(const server::Context& context, const wire::M
   if (!contained("a comm target", [&] { run(comm, message_of(message)); })) comm->close({});
 }
 
-void CommManager::message_of_client(const server::Context& context, const wire::Message& message) {
+void CommManager::message_of_client(const server::Context& context, wire::Message& message) {
   const std::string comm_id = required_string(message.content, "comm_id");
   const auto comm = std::static_pointer_cast<CommImpl>(find(comm_id));
   if (!comm) {
@@ -180,7 +184,7 @@ void CommManager::message_of_client(const server::Context& context, const wire::
   contained("a comm's message handler", [&] { comm->received(message_of(message)); });
 }
 
-void CommManager::closed_by_client(const wire::Message& message) {
+void CommManager::closed_by_client(wire::Message& message) {
   const auto comm = std::static_pointer_cast<CommImpl>(find(required_string(message.content, "comm_id")));
   if (comm) contained("a comm's close handler", [&] { comm->closed_by_client(message_of(message)); });
 }

@@ -29,16 +29,16 @@ class CommManager : public Comms {
   [[nodiscard]] std::shared_ptr<Comm> find(std::string_view comm_id) const override;
 
   /// comm_open, comm_msg and comm_close of a client; false for any other message.
-  bool handle(const server::Context& context, const wire::Message& message);
+  bool handle(const server::Context& context, wire::Message& message);
   /// comm_info_reply's content.
   [[nodiscard]] Json info(const std::string& target_name) const;
 
  private:
   class CommImpl;
   struct Registry;
-  void opened_by_client(const server::Context& context, const wire::Message& message);
-  void message_of_client(const server::Context& context, const wire::Message& message);
-  void closed_by_client(const wire::Message& message);
+  void opened_by_client(const server::Context& context, wire::Message& message);
+  void message_of_client(const server::Context& context, wire::Message& message);
+  void closed_by_client(wire::Message& message);
   void refuse(const server::Context& context, const std::string& comm_id);
 
   std::shared_ptr<server::Iopub> iopub_;

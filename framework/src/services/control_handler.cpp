@@ -40,7 +40,7 @@ bool belongs_to_subshells(const std::string& type) {
 
 void ControlHandler::prepare(server::RequestContext& /*context*/, const wire::Message& /*request*/) noexcept {}
 
-std::optional<server::Reply> ControlHandler::handle(const server::Context& context, const wire::Message& request) {
+std::optional<server::Reply> ControlHandler::handle(const server::Context& context, wire::Message& request) {
   const std::string& type = request.header.msg_type;
   if (request.content_error && type.ends_with("_request")) throw std::invalid_argument(*request.content_error);
   if (auto reply = common_.handle(context, request)) return reply;

@@ -15,7 +15,7 @@ class ControlHandler : public server::Handler {
   explicit ControlHandler(const CommonRequests& common) : common_(common) {}
 
   void prepare(server::RequestContext& context, const wire::Message& request) noexcept override;
-  std::optional<server::Reply> handle(const server::Context& context, const wire::Message& request) override;
+  std::optional<server::Reply> handle(const server::Context& context, wire::Message& request) override;
   server::Reply aborted(const wire::Message& request) override;
 
  private:

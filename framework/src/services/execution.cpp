@@ -4,6 +4,8 @@
 #include "server/output_target.hpp"
 #include "services/content.hpp"
 #include "support/ids.hpp"
+#include "wire/encode.hpp"
+#include "wire/json_text.hpp"
 
 #include <chrono>
 #include <stdexcept>
@@ -26,13 +28,21 @@ std::map<std::string, std::string> read_expressions(const Json& content) {
 
 bool is_blank(const std::string& code) { return code.find_first_not_of(" \t\r\n\f\v") == std::string::npos; }
 
+std::string input_content(const ExecuteRequest& request) {
+  wire::ObjectText content(request.code.size() + request.code.size() / 16 + 64);
+  content.add("code", request.code).add("execution_count", request.execution_count);
+  return std::move(content).take();
+}
+
 ExecuteResult failed(const Json& content) {
   return error(content.value("ename", "Error"), content.value("evalue", ""),
                content.value("traceback", std::vector<std::string>{}));
 }
 
-Json metadata_of(const std::string& started, const ExecuteResult& result) {
-  return {{"started", started}, {"status", result.status == ExecuteResult::Status::ok ? "ok" : "error"}};
+std::string metadata_text(std::string_view started, bool ok) {
+  wire::ObjectText metadata(80);
+  metadata.add("started", started).add("status", ok ? "ok" : "error");
+  return std::move(metadata).take();
 }
 
 }  // namespace
@@ -52,15 +62,20 @@ server::Reply Execution::run(const server::Context& context, const wire::Message
   // An empty cell is a way to read the counter.
   if (request.store_history && !is_blank(request.code)) ++count_;
   request.execution_count = count_;
-  if (!request.silent)
-    iopub_->publish(context, "execute_input", {{"code", request.code}, {"execution_count", request.execution_count}});
+  if (request.silent)
+    iopub_->flush();
+  else
+    iopub_->publish_text(context, "execute_input", input_content(request));
   const ExecuteResult result = execute(context, request);
   publish_result(context, request, result);
   const bool ok = result.status == ExecuteResult::Status::ok;
-  return {.content = reply_content(request, result, ok ? evaluate_all(expressions) : Json::object()),
-          .metadata = metadata_of(started, result),
-          .abort_queue = !ok && !request.silent && request.stop_on_error,
-          .after = [this] { history_.save(); }};
+  server::Reply reply{.abort_queue = !ok && !request.silent && request.stop_on_error,
+                      .metadata_text = metadata_text(started, ok)};
+  if (ok)
+    reply.content_text = ok_content(request, result, evaluate_all(expressions));
+  else
+    reply.content = error_content(request, result);
+  return reply;
 }
 
 ExecuteRequest Execution::read(const wire::Message& message) const {
@@ -129,22 +144,29 @@ Json Execution::evaluate(const std::string& expression) {
   }
 }
 
-Json Execution::reply_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions) {
+std::string Execution::ok_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions) {
+  wire::ObjectText content(128);
+  content.add("status", "ok").add("execution_count", request.execution_count);
+  content.add_json("user_expressions", wire::to_text(expressions)).add_json("payload", wire::to_text(payload(result)));
+  return std::move(content).take();
+}
+
+Json Execution::error_content(const ExecuteRequest& request, const ExecuteResult& result) {
+  return {{"status", "error"},
+          {"execution_count", request.execution_count},
+          {"user_expressions", Json::object()},
+          {"payload", payload(result)},
+          {"ename", result.ename},
+          {"evalue", result.evalue},
+          {"traceback", result.traceback}};
+}
+
+Json Execution::payload(const ExecuteResult& result) const {
   Json payload = result.payload;
   // A console that shows this kernel ends with it.
   if (life_.exiting()) payload.push_back({{"source", "ask_exit"}, {"keepkernel", false}});
   if (!payload.is_array()) payload = Json::array();
-  Json content{{"status", "ok"},
-               {"execution_count", request.execution_count},
-               {"user_expressions", expressions},
-               {"payload", std::move(payload)}};
-  if (result.status == ExecuteResult::Status::error) {
-    content["status"] = "error";
-    content["ename"] = result.ename;
-    content["evalue"] = result.evalue;
-    content["traceback"] = result.traceback;
-  }
-  return content;
+  return payload;
 }
 
 }  // namespace adrastea::services

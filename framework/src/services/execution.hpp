@@ -33,7 +33,9 @@ class Execution {
   void publish_result(const server::Context& context, const ExecuteRequest& request, const ExecuteResult& result);
   [[nodiscard]] Json evaluate_all(const std::map<std::string, std::string>& expressions);
   [[nodiscard]] Json evaluate(const std::string& expression);
-  [[nodiscard]] Json reply_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions);
+  [[nodiscard]] std::string ok_content(const ExecuteRequest& request, const ExecuteResult& result, const Json& expressions);
+  [[nodiscard]] Json error_content(const ExecuteRequest& request, const ExecuteResult& result);
+  [[nodiscard]] Json payload(const ExecuteResult& result) const;
 
   Interpreter& interpreter_;
   std::shared_ptr<server::Iopub> iopub_;

@@ -33,12 +33,13 @@ constexpr std::int64_t k_schema = 1;
 constexpr auto k_patience = 200ms;
 constexpr auto k_last_patience = 500ms;  // nobody waits for a cell any more
 constexpr auto k_rest_when_locked = 10s;
-// When two writes in a row took longer, a pause of fifty times as long follows: a slow disk costs 2 % of the time at most.
+// A write that took longer may be an accident, and the first one begins the file's log; two in a row are a slow disk.
 constexpr auto k_slow_write = 5ms;
-constexpr int k_rest_when_slow = 50;
 // Few lines go at a time, so that none waits for a great clean-up, but more than come in between, so that the bound holds.
 constexpr std::int64_t k_prune_lines = 1000;
 constexpr std::int64_t k_prune_every = 500;
+// A burst of cells waits in memory for the next write, but no more of it than that.
+constexpr std::int64_t k_most_unsaved = 1000;
 
 /// The file is not for us, for a reason that SQLite does not know.
 class Unusable : public std::runtime_error {
@@ -156,7 +157,8 @@ void HistoryStore::open() {
   const std::int64_t schema = database->integer("PRAGMA user_version");
   if (schema < 0 || schema > k_schema) throw Unusable("a later version of Adrastea has made it");
   if (schema == 0 && !is_on_network(file_)) use_write_ahead_log(*database);
-  database->run("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY");
+  // A small cache: lines are appended, and seldom read. SQLite's own would grow to 2 MB in a long session.
+  database->run("PRAGMA synchronous=NORMAL; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-128");
   database_ = std::move(database);
   try {
     if (schema == 0) create_schema();
@@ -184,9 +186,14 @@ bool HistoryStore::has_unsaved(const std::deque<HistoryLine>& own) const {
   return !own.empty() && own.back().line > saved_line_;
 }
 
-void HistoryStore::save(const std::deque<HistoryLine>& own) {
-  if (!has_unsaved(own) || Clock::now() < write_after_) return;
-  attempt([&] { write(own); });
+bool HistoryStore::save(const std::deque<HistoryLine>& own) {
+  return !has_unsaved(own) || attempt([&] { write(own); });
+}
+
+std::optional<std::chrono::nanoseconds> HistoryStore::due(const std::deque<HistoryLine>& own) const {
+  if (given_up_ || !has_unsaved(own)) return std::nullopt;
+  const bool are_many = own.back().line - saved_line_ >= k_most_unsaved;
+  return std::max(are_many ? Clock::time_point{} : write_after_, locked_until_) - Clock::now();
 }
 
 void HistoryStore::write(const std::deque<HistoryLine>& own) {
@@ -208,9 +215,8 @@ void HistoryStore::write(const std::deque<HistoryLine>& own) {
   }
   saved_line_ = own.back().line;
   const auto took = Clock::now() - begun;
-  // One slow write may be an accident, and the first one begins the file's log, which every disk takes its time for.
   const bool was_slow = std::exchange(slow_, took > k_slow_write && !is_first);
-  if (was_slow && slow_) write_after_ = Clock::now() + k_rest_when_slow * took;
+  write_after_ = Clock::now() + limits_.rest * (was_slow ? took : std::min<Clock::duration>(took, k_slow_write));
 }
 
 void HistoryStore::begin_session() {
@@ -275,19 +281,27 @@ std::optional<std::int64_t> HistoryStore::current_session() {
   return next;
 }
 
-void HistoryStore::others(bool with_output, const Visit& visit) {
+void HistoryStore::before(std::int64_t line, bool with_output, const Visit& visit) {
   attempt([&] {
-    sqlite::Statement rows(*database_,
-                           "SELECT session, line, input, output FROM lines WHERE session <> ?"
-                           " ORDER BY session DESC, line DESC");
-    each(rows.bind(1, session_.value_or(0)), with_output, visit);
+    const std::int64_t own = session_.value_or(0);
+    sqlite::Statement earlier(*database_,
+                              "SELECT session, line, input, output FROM lines WHERE session = ? AND line < ?"
+                              " ORDER BY line DESC");
+    if (!each(earlier.bind(1, own).bind(2, line), with_output, visit)) return;
+    sqlite::Statement others(*database_,
+                             "SELECT session, line, input, output FROM lines WHERE session <> ?"
+                             " ORDER BY session DESC, line DESC");
+    each(others.bind(1, own), with_output, visit);
   });
 }
 
-void HistoryStore::range(std::int64_t session, bool with_output, const Visit& visit) {
+void HistoryStore::range(std::int64_t session, std::int64_t start, std::int64_t stop, bool with_output,
+                         const Visit& visit) {
   attempt([&] {
-    sqlite::Statement rows(*database_, "SELECT session, line, input, output FROM lines WHERE session = ? ORDER BY line");
-    each(rows.bind(1, session), with_output, visit);
+    sqlite::Statement rows(*database_,
+                           "SELECT session, line, input, output FROM lines WHERE session = ? AND line >= ? AND line < ?"
+                           " ORDER BY line");
+    each(rows.bind(1, session).bind(2, start).bind(3, stop), with_output, visit);
   });
 }
 
@@ -300,7 +314,7 @@ std::int64_t HistoryStore::last_line(std::int64_t session) {
   return last;
 }
 
-void HistoryStore::each(sqlite::Statement& rows, bool with_output, const Visit& visit) {
+bool HistoryStore::each(sqlite::Statement& rows, bool with_output, const Visit& visit) {
   HistoryLine line;  // one for all rows: its memory is used again
   while (rows.step()) {
     line.session = rows.integer(0);
@@ -308,8 +322,9 @@ void HistoryStore::each(sqlite::Statement& rows, bool with_output, const Visit& 
     line.input = rows.text(2);
     line.output.reset();
     if (with_output && !rows.is_null(3)) line.output = rows.text(3);
-    if (!visit(line)) return;
+    if (!visit(line)) return false;
   }
+  return true;
 }
 
 void HistoryStore::give_up(std::string_view why) {

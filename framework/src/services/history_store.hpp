@@ -39,7 +39,7 @@ struct HistoryLine {
 /// per line; with synchronous=NORMAL a power failure may cost the latest lines, but damages nothing. (Where the file lies
 /// on a network, the log's shared memory would not work: there it is a rollback journal.)
 ///
-/// Usage: save() after each execution; others(), range() to answer; close() at the end.
+/// Usage: save() after executions; before(), range() to answer; close() at the end.
 /// Threads: interpreter thread. A fork()ed child does nothing here.
 /// Errors: none for the caller. While others hold the file locked, an action waits for at most 200 ms, and for the next
 ///   10 s none is tried: save() catches up later, requests get what is in memory. Whatever else fails (a damaged file, a
@@ -52,6 +52,9 @@ class HistoryStore {
   struct Limits {
     std::int64_t max_lines = 100'000;
     std::int64_t max_file_bytes = std::int64_t{256} << 20;
+    /// After a write none is due for so many times as long as it took, unless 1 000 lines wait: writing costs 2 % of the
+    /// time at most.
+    int rest = 50;
   };
   static constexpr std::size_t k_max_input = std::size_t{1} << 20;
   static constexpr std::size_t k_max_output = std::size_t{16} << 10;
@@ -63,8 +66,10 @@ class HistoryStore {
   /// Without close() what is not written yet is lost, and a forked child's copy leaves the files alone.
   ~HistoryStore();
 
-  /// `own`: this session's lines, with growing numbers. Writes those that the file does not have yet.
-  void save(const std::deque<HistoryLine>& own);
+  /// `own`: this session's lines, with growing numbers. Writes those that the file does not have yet; false: it cannot.
+  bool save(const std::deque<HistoryLine>& own);
+  /// In how long that is due; nothing where there is nothing to write.
+  [[nodiscard]] std::optional<std::chrono::nanoseconds> due(const std::deque<HistoryLine>& own) const;
   /// The same as far as possible now, notes the session's end, and closes the file for good.
   void close(const std::deque<HistoryLine>& own);
 
@@ -75,10 +80,12 @@ class HistoryStore {
 
   /// Whether to go on.
   using Visit = std::function<bool(const HistoryLine&)>;
-  /// The lines of other sessions, the latest session's latest line first. Outputs only when asked for.
-  void others(bool with_output, const Visit& visit);
-  /// A session's lines from its first one on, and the number of its last one, 0 when there is none.
-  void range(std::int64_t session, bool with_output, const Visit& visit);
+  /// This session's lines before `line`, latest first, then those of the others, the latest session's latest line first.
+  /// Outputs only when asked for.
+  void before(std::int64_t line, bool with_output, const Visit& visit);
+  /// A session's lines from `start` to before `stop`.
+  void range(std::int64_t session, std::int64_t start, std::int64_t stop, bool with_output, const Visit& visit);
+  /// The number of a session's last line, 0 when there is none.
   [[nodiscard]] std::int64_t last_line(std::int64_t session);
 
  private:
@@ -93,7 +100,8 @@ class HistoryStore {
   void begin_session();
   void insert(const HistoryLine& line);
   void prune();
-  void each(sqlite::Statement& rows, bool with_output, const Visit& visit);
+  /// False when `visit` wanted no more.
+  static bool each(sqlite::Statement& rows, bool with_output, const Visit& visit);
   void give_up(std::string_view why);
   void warn(std::string_view what);
 
@@ -106,7 +114,7 @@ class HistoryStore {
   std::int64_t saved_line_ = 0;       ///< the latest own line that is in the file
   std::int64_t unpruned_ = 0;         ///< lines written since the bounds were looked at
   Clock::time_point locked_until_{};  ///< when others' lock is worth another try
-  Clock::time_point write_after_{};   ///< when a slow disk may be written to again
+  Clock::time_point write_after_{};   ///< when the next write is due
   bool slow_ = false;                 ///< the latest write was
   bool given_up_ = false;
   bool warned_ = false;

@@ -66,7 +66,7 @@ void ShellHandler::prepare(server::RequestContext& context, const wire::Message&
   context.allow_stdin = flag("allow_stdin");
 }
 
-std::optional<server::Reply> ShellHandler::handle(const server::Context& context, const wire::Message& request) {
+std::optional<server::Reply> ShellHandler::handle(const server::Context& context, wire::Message& request) {
   const std::string& type = request.header.msg_type;
   if (request.content_error) throw std::invalid_argument(*request.content_error);
   if (type == "execute_request") return execution_.run(context, request);

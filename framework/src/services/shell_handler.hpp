@@ -21,7 +21,7 @@ class ShellHandler : public server::Handler {
       : interpreter_(interpreter), common_(common), execution_(execution), history_(history), comms_(comms) {}
 
   void prepare(server::RequestContext& context, const wire::Message& request) noexcept override;
-  std::optional<server::Reply> handle(const server::Context& context, const wire::Message& request) override;
+  std::optional<server::Reply> handle(const server::Context& context, wire::Message& request) override;
   server::Reply aborted(const wire::Message& request) override;
 
  private:

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/blocked_signals.hpp"
+#include "support/cause.hpp"
 #include "support/fork_guard.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
 #include "support/unique_fd.hpp"
+#include "transport/connection_json.hpp"
 #include "transport/heartbeat.hpp"
 #include "transport/ipc_endpoint.hpp"
 #include "transport/sockets.hpp"
@@ -21,18 +23,19 @@
 #include <cerrno>
 #include <limits>
 #include <optional>
-#include <system_error>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 namespace adrastea::transport {
 namespace {
 
+using support::cause_of;
 // Topics come from peers that nobody has authenticated; ZeroMQ keeps each byte as a tree node and recurses once per node.
 constexpr std::int64_t k_max_subscription_bytes = 1024;
 constexpr std::int64_t k_max_heartbeat_bytes = std::int64_t{16} << 20;
 
-// Three contexts take 5 descriptors each, five sockets 2 each; the rest is for the first clients. Without them libzmq
+// Two contexts take 5 descriptors each, five sockets 2 each; the rest is for the first clients. Without them libzmq
 // ends the process by abort().
 constexpr std::size_t k_descriptors_needed = 40;
 
@@ -42,8 +45,8 @@ void require_descriptors() {
     support::UniqueFd fd(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!fd) {
       throw StartupError("cannot open the sockets: a kernel needs " + std::to_string(k_descriptors_needed) +
-                         " file descriptors more, and after " + std::to_string(taken.size()) +
-                         " came: " + std::generic_category().message(errno) + "; raise the limit (ulimit -n)");
+                         " file descriptors more, and after " + std::to_string(taken.size()) + " came: " + cause_of(errno) +
+                         "; raise the limit (ulimit -n)");
     }
     taken.push_back(std::move(fd));
   }
@@ -117,7 +120,8 @@ ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel
 std::string tcp_remedy(int error) {
   switch (error) {
     case EADDRINUSE:
-      return "another program has it; choose another port, or 0 to let the kernel choose";
+      return "another program has it, or another kernel that runs with this file; choose another port, or 0 to let the "
+             "kernel choose";
     case EADDRNOTAVAIL:
     case ENODEV:
     case EINVAL:
@@ -134,9 +138,12 @@ void bind_tcp(ZmqSocket& socket, Channel channel, ConnectionInfo& info) {
   std::string endpoint = info.endpoint(channel);
   if (port == 0) endpoint.replace(endpoint.size() - 1, 1, "*");
   if (const int error = socket.bind(endpoint); error != 0) throw BindFailure{zmq_strerror(error), tcp_remedy(error)};
-  if (port != 0) return;
+  constexpr std::size_t begin = std::string_view("tcp://").size();
   const std::string got = socket.last_endpoint();
-  port = std::stoi(got.substr(got.rfind(':') + 1));
+  const std::size_t colon = got.rfind(':');
+  if (port == 0) port = std::stoi(got.substr(colon + 1));
+  // ZeroMQ takes an interface's name for its address; clients do not.
+  if (!is_in_numbers(info.ip)) info.ip = got.substr(begin, colon - begin);
 }
 
 support::ExitFile bind_ipc(ZmqSocket& socket, const std::string& path) {
@@ -159,18 +166,16 @@ int free_ipc_number(const std::string& prefix) {
 
 /// The five sockets on their way to Bound. Whatever happens meanwhile, destroying this undoes all of it.
 struct Opening {
-  // Three, so that one can end and deliver without the others: the interpreter may be stuck in user code with its sockets,
-  // and heartbeats go on until the very end.
-  std::shared_ptr<ZmqContext> interpreter = std::make_shared<ZmqContext>();
-  std::shared_ptr<ZmqContext> relay = std::make_shared<ZmqContext>();
+  // One for all messages: then one thread of ZeroMQ's carries a reply and the idle after it, and is woken once. Heartbeats
+  // go on until the very end, and while the other is ending.
+  std::shared_ptr<ZmqContext> messages = std::make_shared<ZmqContext>();
   std::shared_ptr<ZmqContext> heartbeat = std::make_shared<ZmqContext>();
   std::array<ZmqSocket, 5> sockets;
   std::vector<support::ExitFile> files;
 
   [[nodiscard]] ZmqSocket& socket(Channel channel) { return sockets.at(static_cast<std::size_t>(channel)); }
   [[nodiscard]] const std::shared_ptr<ZmqContext>& context(Channel channel) const {
-    if (channel == Channel::heartbeat) return heartbeat;
-    return channel == Channel::shell || channel == Channel::stdin_channel ? interpreter : relay;
+    return channel == Channel::heartbeat ? heartbeat : messages;
   }
 };
 
@@ -189,11 +194,11 @@ void tell_bound(Channel channel, const ConnectionInfo& info) {
                       (info.encrypted() ? ", encrypted" : ""));
 }
 
-void bind_every(Opening& opening, ConnectionInfo& info) {
+void bind_every(Opening& opening, ConnectionInfo& info, int launcher) {
   Channel current = k_channels.front();
   try {
     std::optional<IpcDirectoryLock> lock;
-    if (info.transport == "ipc") lock.emplace(info.ip);
+    if (info.transport == "ipc") lock.emplace(info.ip, launcher);
     // Those that were asked for first, so that no chosen one takes the place of one that comes later.
     const auto asked_for = info.ports;
     for (const bool chosen : {false, true}) {
@@ -214,10 +219,16 @@ void bind_every(Opening& opening, ConnectionInfo& info) {
 class BoundSockets final : public Bound {
  public:
   BoundSockets(Opening opening, const Limits& limits)
-      : interpreter_(std::move(opening.interpreter)), relay_(std::move(opening.relay)), files_(std::move(opening.files)) {
-    shell = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::shell)), limits);
-    stdin_channel = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::stdin_channel)), limits);
-    control = std::make_unique<ZmqRouter>(std::move(opening.socket(Channel::control)), limits);
+      : context_(std::move(opening.messages)), files_(std::move(opening.files)) {
+    const auto router = [&](Channel channel, std::shared_ptr<ClosableSocket>& shared) {
+      shared = std::make_shared<ClosableSocket>();
+      shared->socket = std::move(opening.socket(channel));
+      return std::make_unique<ZmqRouter>(shared, limits);
+    };
+    std::shared_ptr<ClosableSocket> controls;
+    shell = router(Channel::shell, interpreters_.at(0));
+    stdin_channel = router(Channel::stdin_channel, interpreters_.at(1));
+    control = router(Channel::control, controls);
     iopub = std::make_unique<ZmqPublisher>(std::move(opening.socket(Channel::iopub)));
     heartbeat_.emplace(std::move(opening.heartbeat), std::move(opening.socket(Channel::heartbeat)));
   }
@@ -234,17 +245,18 @@ class BoundSockets final : public Bound {
     iopub.reset();
   }
 
-  void deliver_control_and_iopub() override {
+  void deliver_without_interpreter() override {
+    for (const auto& socket : interpreters_) socket->close();
     control.reset();
     iopub.reset();
-    relay_.reset();
+    context_.reset();
   }
 
   void remove_files() noexcept override { files_.clear(); }
 
  private:
-  std::shared_ptr<ZmqContext> interpreter_;
-  std::shared_ptr<ZmqContext> relay_;
+  std::shared_ptr<ZmqContext> context_;
+  std::array<std::shared_ptr<ClosableSocket>, 2> interpreters_;  ///< shell's and stdin's
   std::vector<support::ExitFile> files_;
   std::optional<Heartbeat> heartbeat_;
 };
@@ -253,7 +265,7 @@ class BoundSockets final : public Bound {
 
 bool can_encrypt() noexcept { return zmq_has("curve") == 1; }
 
-std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits) {
+std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits, int launcher) {
   if (info.transport != "tcp" && info.transport != "ipc") {
     throw StartupError("transport must be \"tcp\" or \"ipc\", not \"" + support::printable(info.transport) + "\"");
   }
@@ -269,7 +281,7 @@ std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits) {
   for (const Channel channel : k_channels) {
     opening.socket(channel) = configured(opening.context(channel), channel, got, limits);
   }
-  bind_every(opening, got);
+  bind_every(opening, got, launcher);
   auto bound = std::make_unique<BoundSockets>(std::move(opening), limits);
   info = std::move(got);
   return bound;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "support/atomic_file.hpp"
+#include "support/cause.hpp"
 #include "support/ids.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
@@ -15,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 #include <utility>
@@ -22,13 +24,15 @@
 namespace adrastea::transport {
 namespace {
 
+using support::cause_of;
 namespace fs = std::filesystem;
 
 constexpr std::size_t k_max_file_bytes = std::size_t{1} << 20;
 
 std::string describe(const fs::path& path) { return "connection file " + support::printable(path.native()); }
 
-std::string cause_of(int error) { return std::generic_category().message(error); }
+/// What helps when the file is not one that a launcher has written.
+constexpr const char* k_name_another = "; -f needs the file that a launcher wrote; without -f the kernel makes its own";
 
 fs::path find_file(const fs::path& name) {
   if (name.empty()) throw StartupError("connection file: its name is empty");
@@ -39,7 +43,7 @@ fs::path find_file(const fs::path& name) {
   fs::path there = runtime_directory() / name;
   if (fs::exists(there, error)) return fs::absolute(there);
   throw StartupError(describe(name) + ": " + cause_of(ENOENT) + ", neither as " + support::printable(here.native()) +
-                     " nor as " + support::printable(there.native()));
+                     " nor as " + support::printable(there.native()) + k_name_another);
 }
 
 /// Who else may read the key; nothing, as it should be: nobody.
@@ -53,10 +57,10 @@ std::string readers(const struct stat& status) {
 support::UniqueFd open_file(const fs::path& path, struct stat& status) {
   // O_NONBLOCK: opening a FIFO that nobody writes to would wait for ever.
   support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-  if (!fd) throw StartupError(describe(path) + ": cannot open it: " + cause_of(errno));
+  if (!fd) throw StartupError(describe(path) + ": cannot open it: " + cause_of(errno) + k_name_another);
   if (::fstat(fd.get(), &status) != 0) throw StartupError(describe(path) + ": " + cause_of(errno));
-  if (S_ISDIR(status.st_mode)) throw StartupError(describe(path) + ": is a directory");
-  if (!S_ISREG(status.st_mode)) throw StartupError(describe(path) + ": is no regular file");
+  if (S_ISDIR(status.st_mode)) throw StartupError(describe(path) + ": is a directory" + k_name_another);
+  if (!S_ISREG(status.st_mode)) throw StartupError(describe(path) + ": is no regular file" + k_name_another);
   return fd;
 }
 
@@ -75,9 +79,11 @@ support::UniqueFd open_locked(const fs::path& path, struct stat& status) {
 }
 
 std::string read_file(const support::UniqueFd& fd, const fs::path& path) {
-  std::string text(k_max_file_bytes + 1, '\0');
+  std::string text;
   std::size_t filled = 0;
-  while (filled < text.size()) {
+  while (filled <= k_max_file_bytes) {
+    // Most are of one page, and memory that nobody needs costs a start more than reading does.
+    if (filled == text.size()) text.resize(std::min(filled + 4096, k_max_file_bytes + 1));
     const ssize_t got = ::read(fd.get(), text.data() + filled, text.size() - filled);
     if (got == 0) break;
     if (got > 0) {
@@ -86,9 +92,9 @@ std::string read_file(const support::UniqueFd& fd, const fs::path& path) {
       throw StartupError(describe(path) + ": cannot read it: " + cause_of(errno));
     }
   }
-  if (filled == 0) throw StartupError(describe(path) + ": is empty");
+  if (filled == 0) throw StartupError(describe(path) + ": is empty" + k_name_another);
   if (filled > k_max_file_bytes) {
-    throw StartupError(describe(path) + ": is larger than " + std::to_string(k_max_file_bytes) + " bytes");
+    throw StartupError(describe(path) + ": is larger than " + std::to_string(k_max_file_bytes) + " bytes" + k_name_another);
   }
   text.resize(filled);
   return text;
@@ -100,6 +106,22 @@ std::string default_ip(const std::string& transport, fs::path file) {
 }
 
 std::string own_stem() { return "kernel-" + std::to_string(::getpid()); }
+
+/// Whether the file is of a kernel with the same registration: one that was killed, or that is being replaced. An empty one
+/// is of a kernel that was killed before it had registered: of two that start with one registration file, one ends.
+bool is_predecessor(const fs::path& path, const std::string& key) {
+  const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+  struct stat status {};
+  if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return false;
+  if (status.st_size == 0) return true;
+  try {
+    const nlohmann::json content = parse_connection_json(read_file(fd, path), describe(path));
+    // A launcher may keep its registration file under that very name, and restarts the kernel with it.
+    return !is_registration(content) && !key.empty() && content.value("key", std::string()) == key;
+  } catch (const std::exception&) {
+    return false;
+  }
+}
 
 /// A new file of ours, still empty. Two kernels that start in one process, or on two machines that share this directory,
 /// never get the same one.
@@ -129,7 +151,9 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   file.info_ = read_connection_json(file.loaded_, where);
   file.stored_ = file.info_;
   if (file.info_.ip.empty()) file.info_.ip = default_ip(file.info_.transport, file.path_);
-  if (file.info_.ip == "*" && file.info_.transport == "tcp") file.info_.ip = "0.0.0.0";
+  file.info_.ip = address_to_bind(file.info_.transport, std::move(file.info_.ip));
+  // Clients can use that name, too: it is no reason to rewrite the file.
+  if (file.stored_->ip == "localhost") file.stored_->ip = file.info_.ip;
   require_safe(file.info_, where);
   return file;
 }
@@ -144,28 +168,39 @@ void ConnectionFile::read_registration(const std::string& where) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
   const bool names_a_file = !read->kernel_id.empty() && read->kernel_id.size() <= 100 &&
                             read->kernel_id.find_first_not_of(plain) == std::string::npos;
-  reserve_own(names_a_file ? "kernel-" + read->kernel_id : own_stem());
+  reserve_own(names_a_file ? "kernel-" + read->kernel_id : own_stem(), names_a_file ? Own::by_id : Own::by_process);
+  if (!names_a_file && !read->kernel_id.empty()) {
+    support::log::warning(where + ": kernel_id names no file, so clients find this kernel by " + path_.filename().native() +
+                          "; one of at most 100 letters, digits, - and _ does");
+  }
   registration_ = std::move(read);
 }
 
-void ConnectionFile::reserve_own(const std::string& stem) {
+void ConnectionFile::reserve_own(const std::string& stem, Own own) {
   const fs::path directory = runtime_directory();
   try {
     if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
       throw std::system_error(errno, std::generic_category(), "cannot make it");
     }
-    path_ = reserve_name(fs::absolute(directory), stem);
-    removal_ = support::ExitFile(path_, support::ExitFile::Only::any_file_there);
+    const fs::path place = fs::absolute(directory);
+    own_ = own;
+    // Not those of a process number: on another machine, or in a container that shares the directory, that may run.
+    path_ = place / (stem + ".json");
+    if (own == Own::by_id && is_predecessor(path_, info_.key)) return;  // it is replaced, and ours, only when all is well
+    path_ = reserve_name(place, stem);
+    using enum support::ExitFile::Only;
+    removal_ = support::ExitFile(path_, own == Own::by_id ? this_inode : any_file_there);
   } catch (const std::system_error& error) {
-    throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what());
+    throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what() +
+                       "; set JUPYTER_RUNTIME_DIR to a directory that can be written");
   }
 }
 
 ConnectionFile ConnectionFile::create(const std::string& kernel_name, const std::string& ip) {
   ConnectionFile file;
-  if (!ip.empty()) file.info_.ip = ip == "*" ? "0.0.0.0" : ip;
-  file.reserve_own(own_stem());
+  if (!ip.empty()) file.info_.ip = address_to_bind(file.info_.transport, ip);
+  file.reserve_own(own_stem(), Own::by_process);
   file.info_.key = support::random_hex(32);
   file.info_.kernel_name = kernel_name;
   return file;
@@ -187,8 +222,11 @@ void ConnectionFile::store() {
   write_connection_json(info_, merged);
   try {
     support::replace_file(path_, merged.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    // A successor may replace it while this kernel still ends.
+    if (own_ == Own::by_id) removal_ = support::ExitFile(path_, support::ExitFile::Only::this_inode);
   } catch (const std::system_error& error) {
-    throw StartupError(describe(path_) + ": " + error.what());
+    throw StartupError(describe(path_) + ": " + error.what() +
+                       "; the kernel writes its addresses there: it needs a directory with room that can be written");
   }
   loaded_ = std::move(merged);
   stored_ = info_;

@@ -45,7 +45,8 @@ struct ConnectionInfo {
 ///
 /// Usage: load() what a launcher wrote, or create() an own one; bind; register where a registration file says so (JEP 66);
 ///   then store() what the sockets got. A registration file stays as it is, and an own connection file is made beside the
-///   others of this user, for other clients.
+///   others of this user, for other clients: kernel-<kernel_id>.json, in place of the one that a kernel with the same id
+///   and key left when it was killed.
 /// Threads: one. Errors: StartupError that names path, key and cause.
 /// Lifetime: a file that create() made is removed with the object (by the process that made it); a loaded one never.
 class ConnectionFile {
@@ -75,7 +76,10 @@ class ConnectionFile {
  private:
   ConnectionFile() = default;
   void read_registration(const std::string& where);
-  void reserve_own(const std::string& stem);
+  /// What an own file is named after; nothing: it is the launcher's. That of an id takes the place of an earlier kernel's
+  /// of the same registration, and goes unless a later one has taken its place.
+  enum class Own { nothing, by_process, by_id };
+  void reserve_own(const std::string& stem, Own own);
 
   std::shared_ptr<const Registration> registration_;
   std::filesystem::path path_;
@@ -83,8 +87,9 @@ class ConnectionFile {
   nlohmann::json loaded_ = nlohmann::json::object();
   std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet
   support::ExitFile removal_;             // set for an own file
-  support::UniqueFd lock_;                // of a loaded file, until store()
-  std::string readers_;                   // whom the loaded file lets read the key, if anybody
+  Own own_ = Own::nothing;
+  support::UniqueFd lock_;  // of a loaded file, until store()
+  std::string readers_;     // whom the loaded file lets read the key, if anybody
 };
 
 /// $JUPYTER_RUNTIME_DIR, else runtime/ in Jupyter's data directory.

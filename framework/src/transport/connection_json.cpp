@@ -26,13 +26,17 @@ constexpr int k_max_depth = 64;
 
 std::string port_key(Channel channel) { return std::string(to_string(channel)) + "_port"; }
 
+constexpr const char* k_written_by = "; it must be a file that a launcher wrote for this kernel";
+
 [[noreturn]] void refuse(const std::string& where, const std::string& cause) { throw StartupError(where + ": " + cause); }
 
 /// A missing key gives `otherwise`. The value is never quoted: it may be the signature's key.
 std::string read_text(const json& object, const char* key, std::string otherwise, const std::string& where) {
   const auto found = object.find(key);
   if (found == object.end()) return otherwise;
-  if (!found->is_string()) refuse(where, std::string(key) + " must be a string, not " + found->type_name());
+  if (!found->is_string()) {
+    refuse(where, std::string(key) + " must be a string, not " + found->type_name() + "; write it in quotation marks");
+  }
   return found->get<std::string>();
 }
 
@@ -62,7 +66,9 @@ void read_ports(const json& object, ConnectionInfo& info, const std::string& whe
     const int port = info.port(channel) = read_port(object, key, info.transport, where);
     if (port == 0) continue;
     const auto [other, is_new] = taken.emplace(port, key);
-    if (!is_new) refuse(where, key + " and " + other->second + " are both " + std::to_string(port));
+    if (!is_new)
+      refuse(where, key + " and " + other->second + " are both " + std::to_string(port) +
+                        "; each needs one of its own, or 0, which lets the kernel choose");
   }
 }
 
@@ -107,6 +113,12 @@ int read_port(const json& object, const std::string& key, const std::string& tra
   return static_cast<int>(std::max<std::int64_t>(*number, 0));
 }
 
+std::string address_to_bind(const std::string& transport, std::string ip) {
+  if (transport != "tcp") return ip;
+  if (ip == "*") return "0.0.0.0";
+  return ip == "localhost" ? "127.0.0.1" : ip;
+}
+
 bool is_loopback(std::string ip) {
   if (ip == "localhost") return true;
   if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
@@ -114,6 +126,11 @@ bool is_loopback(std::string ip) {
   if (::inet_pton(AF_INET, ip.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24U) == 127;
   in6_addr six{};
   return ::inet_pton(AF_INET6, ip.c_str(), &six) == 1 && IN6_IS_ADDR_LOOPBACK(&six);
+}
+
+bool is_in_numbers(const std::string& ip) {
+  in_addr four{};
+  return ip.find(':') != std::string::npos || ::inet_pton(AF_INET, ip.c_str(), &four) == 1;
 }
 
 json parse_connection_json(const std::string& text, const std::string& where) {
@@ -127,12 +144,13 @@ json parse_connection_json(const std::string& text, const std::string& where) {
     parsed = json::parse(text, watch_depth);
   } catch (const json::parse_error& error) {
     // Only the place: the library's text quotes what it read last, which may be the key.
-    refuse(where, "is no valid JSON (at byte " + std::to_string(error.byte) + " of " + std::to_string(text.size()) + ")");
+    refuse(where, "is no valid JSON (at byte " + std::to_string(error.byte) + " of " + std::to_string(text.size()) + ")" +
+                      k_written_by);
   } catch (const json::exception&) {
-    refuse(where, "is no valid JSON (a number is out of range)");
+    refuse(where, std::string("is no valid JSON (a number is out of range)") + k_written_by);
   }
-  if (too_deep) refuse(where, "nests deeper than " + std::to_string(k_max_depth) + " levels");
-  if (!parsed.is_object()) refuse(where, std::string("must hold a JSON object, not ") + parsed.type_name());
+  if (too_deep) refuse(where, "nests deeper than " + std::to_string(k_max_depth) + " levels" + k_written_by);
+  if (!parsed.is_object()) refuse(where, std::string("must hold a JSON object, not ") + parsed.type_name() + k_written_by);
   return parsed;
 }
 

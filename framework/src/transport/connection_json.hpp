@@ -27,8 +27,14 @@ void write_connection_json(const ConnectionInfo& info, nlohmann::json& json);
 /// Throws when these settings would let strangers run code: no key, yet reachable from other machines.
 void require_safe(const ConnectionInfo& info, const std::string& where);
 
+/// ZeroMQ binds numbers and interfaces only: what clients can be told instead of "*" and "localhost".
+[[nodiscard]] std::string address_to_bind(const std::string& transport, std::string ip);
+
 /// Whether a numeric address, or "localhost", is this machine's own.
 [[nodiscard]] bool is_loopback(std::string ip);
+
+/// Whether an address of tcp is one of IPv4 or IPv6, and no name of a host or of an interface.
+[[nodiscard]] bool is_in_numbers(const std::string& ip);
 
 /// What lets others listen or meddle although it is allowed.
 [[nodiscard]] std::optional<std::string> exposure(const ConnectionInfo& info);

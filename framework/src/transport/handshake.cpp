@@ -4,6 +4,7 @@
 #include "support/blocked_signals.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
+#include "support/unique_fd.hpp"
 #include "transport/connection_json.hpp"
 #include "transport/zmq_handles.hpp"
 #include "wire/decode.hpp"
@@ -12,6 +13,8 @@
 #include <adrastea/errors.hpp>
 
 #include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
 
 #include <algorithm>
 #include <array>
@@ -23,6 +26,16 @@ namespace {
 
 using nlohmann::json;
 using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t k_shown_of_refusal = 500;  // bytes of what the launcher says
+
+/// Readable when SIGTERM is pending; it is blocked here and stays so, and whoever unblocks it gets it.
+support::UniqueFd watch_sigterm() {
+  sigset_t wanted;
+  sigemptyset(&wanted);
+  sigaddset(&wanted, SIGTERM);
+  return support::UniqueFd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+}
 
 /// One exchange with a registrar.
 class Talk {
@@ -55,7 +68,7 @@ class Talk {
       ZmqPart part;
       if (!socket_.receive(part, ZMQ_DONTWAIT)) fail("the acknowledgement cannot be read");
       if (frames.size() == k_max_frames)
-        fail("the acknowledgement has more than " + std::to_string(k_max_frames) + " frames");
+        fail("the acknowledgement has more than " + std::to_string(k_max_frames) + " frames", k_must_acknowledge);
       frames.emplace_back(part.bytes());
       more = part.more();
     }
@@ -63,22 +76,30 @@ class Talk {
   }
 
   void await_answer() {
-    const auto end = Clock::now() + limits_.handshake;
     while (!socket_.readable()) {
-      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - Clock::now());
-      std::array<pollfd, 2> wait{{{socket_.fd(), POLLIN, 0}, {launcher_, POLLIN, 0}}};  // poll ignores a negative fd
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(end_ - Clock::now());
+      // poll ignores a negative fd
+      std::array<pollfd, 3> wait{{{socket_.fd(), POLLIN, 0}, {launcher_, POLLIN, 0}, {terminated_.get(), POLLIN, 0}}};
       if (left.count() <= 0 || ::poll(wait.data(), wait.size(), static_cast<int>(left.count())) == 0) {
         fail("no acknowledgement within " + std::to_string(limits_.handshake.count()) + " ms");
       }
-      if (wait[1].revents != 0) fail("the launcher ended before it acknowledged");
+      if (wait[1].revents != 0) fail("the launcher ended before it acknowledged", "start the kernel again");
+      if (wait[2].revents != 0) fail("SIGTERM came before the acknowledgement", "start the kernel again");
     }
   }
 
-  [[noreturn]] void fail(const std::string& cause) const {
+  [[noreturn]] void fail(const std::string& cause, const char* remedy = k_must_wait) const {
     const std::string endpoint = support::printable(registration_.endpoint);
-    throw StartupError("cannot register at " + endpoint + ": " + cause +
-                       "; the launcher that wrote the registration file must be waiting there (JEP 66)");
+    throw StartupError("cannot register at " + endpoint + ": " + cause + "; " + remedy);
   }
+
+  static constexpr const char* k_must_wait = "the launcher that wrote the registration file must be waiting there (JEP 66)";
+  static constexpr const char* k_must_sign =
+      "the launcher must sign its acknowledgement with the key of the registration file; another program may be at its "
+      "port";
+  static constexpr const char* k_must_acknowledge =
+      "an acknowledgement is needed as JEP 66 has it; another program may be at the launcher's port";
+  static constexpr const char* k_see_its_log = "the launcher's log says why";
 
  private:
   static constexpr std::int64_t k_max_frame_bytes = std::int64_t{1} << 20;
@@ -86,6 +107,8 @@ class Talk {
   const Registration& registration_;
   const Limits& limits_;
   const int launcher_;
+  const support::UniqueFd terminated_ = watch_sigterm();
+  const Clock::time_point end_ = Clock::now() + limits_.handshake;
   ZmqSocket socket_;
 };
 
@@ -113,10 +136,23 @@ void talk_documented(Talk& talk, const Registration& registration, const Connect
 
   const wire::Frames answer = talk.receive();
   const auto delimiter = std::find(answer.begin(), answer.end(), wire::k_delimiter);
-  if (answer.end() - delimiter != 3) talk.fail("the acknowledgement is not <IDS|MSG>, a signature and one frame");
-  if (!signer.verify(delimiter[1], {delimiter[2], "", "", ""})) talk.fail("the acknowledgement has a wrong signature");
+  if (answer.end() - delimiter != 3)
+    talk.fail("the acknowledgement is not <IDS|MSG>, a signature and one frame", Talk::k_must_acknowledge);
+  if (!signer.verify(delimiter[1], {delimiter[2], "", "", ""}))
+    talk.fail("the acknowledgement has a wrong signature", Talk::k_must_sign);
   // Whoever does not know the key can do this, and the signature is right.
-  if (delimiter[2] == text) talk.fail("the registration itself came back, and no acknowledgement");
+  if (delimiter[2] == text)
+    talk.fail("the registration itself came back, and no acknowledgement", Talk::k_must_acknowledge);
+}
+
+/// Positron's supervisor writes null where a reply has no metadata: the reply as it means it.
+wire::Frames with_metadata(wire::Frames reply, wire::Signer& signer) {
+  const auto delimiter = std::find(reply.begin(), reply.end(), wire::k_delimiter);
+  if (reply.end() - delimiter < 6 || delimiter[4] != "null") return reply;
+  if (!signer.verify(delimiter[1], {delimiter[2], delimiter[3], delimiter[4], delimiter[5]})) return reply;
+  delimiter[4] = "{}";
+  delimiter[1] = signer.sign({delimiter[2], delimiter[3], delimiter[4], delimiter[5]});
+  return reply;
 }
 
 /// Positron: whole messages, and the ports are numbers.
@@ -129,13 +165,20 @@ void talk_request_reply(Talk& talk, const ConnectionInfo& info, const Limits& li
   talk.send(wire::encode(std::move(request), signer));
 
   wire::ReplayHistory history(0);
-  auto reply = wire::decode(talk.receive(), signer, history, limits);
-  if (!reply) talk.fail(std::string("the handshake_reply is refused: ") + to_string(reply.error().kind));
+  auto reply = wire::decode(with_metadata(talk.receive(), signer), signer, history, limits);
+  if (!reply) {
+    using Kind = wire::DecodeError::Kind;
+    const Kind kind = reply.error().kind;
+    const bool unsigned_or_forged = kind == Kind::unsigned_message || kind == Kind::bad_signature;
+    talk.fail(std::string("the handshake_reply is refused: ") + to_string(kind),
+              unsigned_or_forged ? Talk::k_must_sign : Talk::k_must_acknowledge);
+  }
   const wire::Message message = std::move(reply).value();
   const auto status = message.content.find("status");
-  if (message.header.msg_type != "handshake_reply") talk.fail("the answer is no handshake_reply");
+  if (message.header.msg_type != "handshake_reply") talk.fail("the answer is no handshake_reply", Talk::k_must_acknowledge);
   if (status == message.content.end() || *status != "ok")
-    talk.fail("the launcher refused: " + wire::to_text(message.content));
+    talk.fail("the launcher refused: " + support::printable(wire::to_text(message.content).substr(0, k_shown_of_refusal)),
+              Talk::k_see_its_log);
 }
 
 json without_ports(json object) {
@@ -157,25 +200,36 @@ Registration read_registration_json(const json& object, const std::string& where
   ConnectionInfo registrar = read_connection_json(there, where);
   if (registrar.ip.empty())
     throw StartupError(where + ": " + (documented ? "registration_ip" : "ip") + " is missing; it says where to register");
+  registrar.ip = address_to_bind(registrar.transport, std::move(registrar.ip));
+  // ZeroMQ would look a name up on its own thread, and its end would wait for a name server that does not answer.
+  if (registrar.transport == "tcp" && !is_in_numbers(registrar.ip)) {
+    throw StartupError(where + ": " + (documented ? "registration_ip" : "ip") +
+                       " must be an address in numbers, or localhost, not " + support::printable(registrar.ip) +
+                       "; the launcher must look the name up");
+  }
   // The registrar's address is built as a channel's is.
   registrar.port(Channel::shell) = read_port(object, "registration_port", registrar.transport, where);
-  if (registrar.port(Channel::shell) == 0) throw StartupError(where + ": registration_port must be a port, not 0");
+  if (registrar.port(Channel::shell) == 0) {
+    throw StartupError(where + ": registration_port must be a port, not 0; it is where the launcher waits (JEP 66)");
+  }
   registration.endpoint = registrar.endpoint(Channel::shell);
 
   const auto id = object.find("kernel_id");
-  if (id != object.end() && !id->is_string()) throw StartupError(where + ": kernel_id must be a string");
+  if (id != object.end() && !id->is_string())
+    throw StartupError(where + ": kernel_id must be a string; write it in quotation marks");
   if (id != object.end()) registration.kernel_id = id->get<std::string>();
 
   info = registrar;
   info.ports = {};
   if (object.contains("ip")) {
     info.ip = read_connection_json(without_ports(object), where).ip;
-    if (info.ip == "*" && info.transport == "tcp") info.ip = "0.0.0.0";
   } else if (info.transport == "tcp" && !is_loopback(info.ip)) {
     support::log::warning(where + ": registration_ip " + info.ip +
-                          " is another machine or all of this one, and ip is missing: listening on 127.0.0.1 only");
+                          " is another machine or all of this one, and ip is missing: listening on 127.0.0.1 only; the "
+                          "launcher must write this machine's address into ip if it is to reach this kernel");
     info.ip = "127.0.0.1";
   }
+  info.ip = address_to_bind(info.transport, std::move(info.ip));
   return registration;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "transport/ipc_endpoint.hpp"
 
+#include "support/cause.hpp"
 #include "support/log.hpp"
 #include "support/printable.hpp"
 
@@ -16,17 +17,15 @@
 #include <chrono>
 #include <cstring>
 #include <filesystem>
-#include <system_error>
 
 namespace adrastea::transport {
 namespace {
 
+using support::cause_of;
 using support::UniqueFd;
 
 constexpr std::chrono::seconds k_lock_patience{5};
 constexpr const char* k_choose_another = "choose another ip prefix or another number";
-
-std::string cause_of(int error) { return std::generic_category().message(error); }
 
 sockaddr_un address_of(const std::string& path) {
   sockaddr_un address{};
@@ -74,31 +73,37 @@ void require_stale(const std::string& path, const sockaddr_un& address) {
   throw BindFailure{cause_of(EADDRINUSE), std::string("another program listens there; ") + k_choose_another};
 }
 
-/// 0 or errno: EWOULDBLOCK when somebody else holds it all the time.
-int lock(const UniqueFd& directory) {
+/// 0 or errno: EWOULDBLOCK when somebody else holds it all the time, EOWNERDEAD when the launcher has ended meanwhile.
+int lock(const UniqueFd& directory, int launcher) {
   const auto give_up = std::chrono::steady_clock::now() + k_lock_patience;
   while (::flock(directory.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK || std::chrono::steady_clock::now() >= give_up) return errno;
     // There is no flock() with a time limit; others hold it for about a millisecond.
-    ::poll(nullptr, 0, 1);
+    pollfd ended{launcher, POLLIN, 0};  // poll ignores a negative fd
+    if (::poll(&ended, 1, 1) == 1) return EOWNERDEAD;
   }
   return 0;
 }
 
 }  // namespace
 
-IpcDirectoryLock::IpcDirectoryLock(const std::string& socket_path) {
+IpcDirectoryLock::IpcDirectoryLock(const std::string& socket_path, int launcher) {
   std::filesystem::path directory = std::filesystem::path(socket_path).parent_path();
   if (directory.empty()) directory = ".";
   const std::string shown = support::printable(directory.native());
   directory_ = UniqueFd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   int error = directory_ ? 0 : errno;
   if (error == ENOENT || error == ENOTDIR) throw BindFailure{cause_of(error), "make the directory " + shown + " first"};
-  if (error == 0) error = lock(directory_);
+  if (error == 0) error = lock(directory_, launcher);
   if (error == EWOULDBLOCK) {
     throw BindFailure{
         "another process has kept the directory " + shown + " locked for " + std::to_string(k_lock_patience.count()) + " s",
         "end that process, or choose an ip prefix in another directory"};
+  }
+  if (error == EOWNERDEAD) {
+    throw BindFailure{"the process that started this kernel has ended meanwhile, and the directory " + shown +
+                          " was locked by another one all the time",
+                      "start it again"};
   }
   if (error != 0) {
     support::log::warning("cannot lock the directory " + shown + " (" + cause_of(error) +
@@ -106,7 +111,9 @@ IpcDirectoryLock::IpcDirectoryLock(const std::string& socket_path) {
   }
   struct stat status {};
   if (directory_ && ::fstat(directory_.get(), &status) == 0 && (status.st_mode & (S_IWOTH | S_ISVTX)) == S_IWOTH) {
-    support::log::warning("every user may replace the sockets in " + shown + ": it is writable for all and not sticky");
+    support::log::warning(
+        "every user may replace the sockets in " + shown +
+        ": it is writable for all and not sticky; chmod o-w it, or choose an ip prefix in a directory of your own");
   }
 }
 

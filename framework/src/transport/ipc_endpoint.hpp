@@ -18,10 +18,10 @@ struct BindFailure {
 /// socket file is stale, removes it and binds its own. Leaves no file: the lock is on the directory itself.
 class IpcDirectoryLock {
  public:
-  /// Waits for the other kernels, 5 s at most. Errors: BindFailure when there is no such directory or the wait was in
-  /// vain. Where it cannot be locked (some
-  /// network file systems), a line in the log says so and nothing is locked.
-  explicit IpcDirectoryLock(const std::string& socket_path);
+  /// Waits for the other kernels, 5 s at most and no longer than the launcher lives; `launcher` is readable when it has
+  /// ended, or -1. Errors: BindFailure when there is no such directory or the wait was in vain. Where it cannot be locked
+  /// (some network file systems), a line in the log says so and nothing is locked.
+  IpcDirectoryLock(const std::string& socket_path, int launcher);
 
  private:
   support::UniqueFd directory_;

@@ -6,6 +6,7 @@
 
 #include <adrastea/limits.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -38,9 +39,17 @@ class Router : public Pollable {
   virtual Sent send(wire::Frames frames) = 0;
 };
 
+using SharedFrames = std::shared_ptr<const wire::Frames>;
+
 /// XPUB with manual subscriptions: iopub. See server/subscribers.hpp for what is done with them.
 class Publisher : public Pollable {
  public:
+  /// Whose event it is; not known of one that says that a connection has ended.
+  struct Peer {
+    int descriptor = -1;  ///< of the connection, or of a later one: -1 when not known
+    /// The same for all events of one connection and, while it is kept, of no other.
+    std::shared_ptr<const void> identity{};
+  };
   struct Event {
     enum class Kind {
       subscribed,
@@ -49,13 +58,13 @@ class Publisher : public Pollable {
     };
     Kind kind;
     std::string topic;
-    int connection = -1;  ///< whose subscription it is, until that one has gone; -1: not known
+    Peer peer{};
   };
   /// The next event, or nothing when none waits.
   virtual std::optional<Event> next_event() = 0;
 
-  /// Whether there is a connection of this number; perhaps a later one than whose event it came with.
-  [[nodiscard]] virtual bool connected(int connection) const = 0;
+  /// Which connection has this descriptor now; perhaps a later one than whose event it came with. 0: none.
+  [[nodiscard]] virtual std::uint64_t connection_id(int descriptor) const = 0;
 
   /// Sets or removes a filter for the subscriber whose event was taken last, which may have ended: server/subscribers.hpp
   /// says what that means. Garbage counts as the event of whoever subscribed next after it, because ZeroMQ counts frames
@@ -63,8 +72,9 @@ class Publisher : public Pollable {
   virtual void set_filter(std::string_view topic_prefix) = 0;
   virtual void remove_filter(std::string_view topic_prefix) = 0;
 
-  /// All or nothing: false when a subscriber that this topic reaches has a full queue. Never blocks.
-  [[nodiscard]] virtual bool try_send(std::string_view topic, const wire::Frames& body) = 0;
+  /// All or nothing: false when a subscriber that this topic reaches has a full queue. Never blocks. Large frames are not
+  /// copied: they live until the last subscriber has them.
+  [[nodiscard]] virtual bool try_send(std::string_view topic, const SharedFrames& body) = 0;
 };
 
 /// The five sockets of one kernel, all bound.
@@ -78,9 +88,10 @@ struct Bound {
   std::unique_ptr<Router> control;
   std::unique_ptr<Publisher> iopub;
 
-  /// Closes iopub and control (which must not be in use) and waits until their last messages are delivered, at most
-  /// Limits::linger. For an end without the interpreter thread, which may hold shell and stdin for ever.
-  virtual void deliver_control_and_iopub() = 0;
+  /// Closes all but the heartbeat and waits until the last messages are delivered, at most Limits::linger. For an end
+  /// without the interpreter thread: that may still use shell and stdin, on which nothing comes or goes any more; iopub and
+  /// control must not be in use.
+  virtual void deliver_without_interpreter() = 0;
   /// Removes the ipc files now. For that same end.
   virtual void remove_files() noexcept = 0;
 };
@@ -92,6 +103,7 @@ struct Bound {
 /// Chooses ports that are 0 and puts what it got into `info`.
 /// ipc: a live endpoint of another process is never taken, a stale socket is replaced, any other file is left alone; each
 /// socket file has mode 0600 and goes with Bound, also on exit(3) and on a crash, but never from a forked child.
-[[nodiscard]] std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits);
+/// `launcher` is readable when the launcher has ended, -1 where that is unknown: nothing is waited for then.
+[[nodiscard]] std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits, int launcher = -1);
 
 }  // namespace adrastea::transport

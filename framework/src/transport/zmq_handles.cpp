@@ -38,8 +38,7 @@ void ZmqContext::shutdown() noexcept {
 
 ZmqPart::ZmqPart(std::string&& bytes) {
   if (bytes.size() < k_move_from_bytes) {
-    if (zmq_msg_init_size(&message_, bytes.size()) != 0) throw std::bad_alloc();
-    std::memcpy(zmq_msg_data(&message_), bytes.data(), bytes.size());
+    copy(bytes);
     return;
   }
   // ZeroMQ frees it, on its own thread, when the last peer has it.
@@ -49,7 +48,22 @@ ZmqPart::ZmqPart(std::string&& bytes) {
   static_cast<void>(kept.release());
 }
 
-ZmqPart::ZmqPart(std::string_view bytes) {
+ZmqPart::ZmqPart(std::string_view bytes) { copy(bytes); }
+
+ZmqPart::ZmqPart(std::string_view bytes, const std::shared_ptr<const void>& owner) {
+  if (bytes.size() < k_move_from_bytes) {
+    copy(bytes);
+    return;
+  }
+  auto kept = std::make_unique<std::shared_ptr<const void>>(owner);
+  const auto release = [](void*, void* hint) { delete static_cast<std::shared_ptr<const void>*>(hint); };
+  // ZeroMQ only reads what it sends.
+  void* const data = const_cast<char*>(bytes.data());  // NOLINT(cppcoreguidelines-pro-type-const-cast)
+  if (zmq_msg_init_data(&message_, data, bytes.size(), release, kept.get()) != 0) throw std::bad_alloc();
+  static_cast<void>(kept.release());
+}
+
+void ZmqPart::copy(std::string_view bytes) {
   if (zmq_msg_init_size(&message_, bytes.size()) != 0) throw std::bad_alloc();
   if (!bytes.empty()) std::memcpy(zmq_msg_data(&message_), bytes.data(), bytes.size());
 }

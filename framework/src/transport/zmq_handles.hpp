@@ -43,6 +43,8 @@ class ZmqPart {
   /// A large frame is moved, not copied. Errors: std::bad_alloc.
   explicit ZmqPart(std::string&& bytes);
   explicit ZmqPart(std::string_view bytes);
+  /// The same of bytes that `owner` keeps: a large frame is shared, not copied.
+  ZmqPart(std::string_view bytes, const std::shared_ptr<const void>& owner);
   ZmqPart(ZmqPart&& other) noexcept : ZmqPart() { zmq_msg_move(&message_, &other.message_); }
   ZmqPart& operator=(ZmqPart&&) = delete;
   ~ZmqPart() { zmq_msg_close(&message_); }
@@ -52,10 +54,13 @@ class ZmqPart {
   }
   /// The descriptor of the connection that it came by; -1 when ZeroMQ does not know. The connection may have ended since.
   [[nodiscard]] int source() noexcept { return zmq_msg_get(&message_, ZMQ_SRCFD); }
+  /// ZeroMQ's own text for it, which lies among the connection's properties.
+  [[nodiscard]] const char* source_text() noexcept { return zmq_msg_gets(&message_, "__fd"); }
   [[nodiscard]] bool more() const noexcept { return zmq_msg_more(&message_) != 0; }
   [[nodiscard]] zmq_msg_t* get() noexcept { return &message_; }
 
  private:
+  void copy(std::string_view bytes);
   zmq_msg_t message_{};
 };
 

@@ -5,6 +5,7 @@
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #include <cerrno>
@@ -46,27 +47,33 @@ std::optional<Publisher::Event> ZmqPublisher::next_event() {
   const std::string_view bytes = part.bytes();
   if (!single || bytes.empty() || (bytes.front() != '\0' && bytes.front() != '\1')) {
     support::log::warning("iopub: a peer sent a message that is no subscription; it was ignored");
-    return Event{.kind = Event::Kind::garbage, .topic = {}, .connection = -1};
+    return Event{.kind = Event::Kind::garbage, .topic = {}};
   }
   const auto kind = bytes.front() == '\1' ? Event::Kind::subscribed : Event::Kind::unsubscribed;
-  return Event{.kind = kind, .topic = std::string(bytes.substr(1)), .connection = part.source()};
+  Event event{.kind = kind, .topic = std::string(bytes.substr(1)), .peer = {.descriptor = part.source()}};
+  if (event.peer.descriptor >= 0) {
+    // A connection's properties are one object, which lives as long as a message that came by it.
+    const auto kept = std::make_shared<ZmqPart>(std::move(part));
+    event.peer.identity = {kept, kept->source_text()};
+  }
+  return event;
 }
 
-bool ZmqPublisher::connected(int connection) const { return local_name(connection) == local_name_; }
+std::uint64_t ZmqPublisher::connection_id(int descriptor) const {
+  struct stat socket {};
+  return ::fstat(descriptor, &socket) == 0 && local_name(descriptor) == local_name_ ? socket.st_ino : 0;
+}
 
-bool ZmqPublisher::try_send(std::string_view topic, const wire::Frames& body) {
+bool ZmqPublisher::try_send(std::string_view topic, const SharedFrames& shared) {
+  const wire::Frames& body = *shared;
   // With XPUB_NODROP the first frame decides for the whole message: it is refused while any subscriber that the topic
   // reaches is full, and once it is taken, so are the others. So the body is copied only for a message that goes.
   ZmqPart first(topic);
   const int flags = ZMQ_DONTWAIT | (body.empty() ? 0 : ZMQ_SNDMORE);
-  if (!socket_.send(first, flags)) {
-    // Sending looks only once a millisecond at what subscribers have read; asking for events looks at once.
-    static_cast<void>(socket_.readable());
-    if (!socket_.send(first, flags)) return errno != EAGAIN;
-  }
+  if (!socket_.send(first, flags)) return errno != EAGAIN;
   for (std::size_t i = 0; i < body.size(); ++i) {
     try {
-      ZmqPart part{std::string_view(body[i])};
+      ZmqPart part(body[i], shared);
       if (!socket_.send(part, ZMQ_DONTWAIT | (i + 1 < body.size() ? ZMQ_SNDMORE : 0))) return true;  // ending
     } catch (const std::bad_alloc&) {
       // A message that was begun must be finished. Nobody takes this one: its signature cannot be right.

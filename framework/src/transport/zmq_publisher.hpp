@@ -14,10 +14,10 @@ class ZmqPublisher final : public Publisher {
   [[nodiscard]] int fd() const override { return fd_; }
   [[nodiscard]] bool readable() override { return socket_.readable(); }
   std::optional<Event> next_event() override;
-  [[nodiscard]] bool connected(int connection) const override;
+  [[nodiscard]] std::uint64_t connection_id(int descriptor) const override;
   void set_filter(std::string_view topic_prefix) override { socket_.set(ZMQ_SUBSCRIBE, topic_prefix); }
   void remove_filter(std::string_view topic_prefix) override { socket_.set(ZMQ_UNSUBSCRIBE, topic_prefix); }
-  [[nodiscard]] bool try_send(std::string_view topic, const wire::Frames& body) override;
+  [[nodiscard]] bool try_send(std::string_view topic, const SharedFrames& body) override;
 
  private:
   ZmqSocket socket_;

@@ -1,2 +1,0 @@
-adrastea_unit_test(relay_test.cpp adrastea_server adrastea_wire adrastea_support)
-adrastea_unit_test(shell_loop_test.cpp adrastea_server adrastea_transport adrastea_wire adrastea_support)
