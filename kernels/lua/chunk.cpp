@@ -3,6 +3,7 @@
 
 #include "finalizers.hpp"
 #include "lexer.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,11 +12,6 @@
 
 namespace lua_kernel {
 namespace {
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
 
 /// A trailing expression cannot reach back over these.
 bool is_boundary(const Token& token, std::string_view text) {
@@ -103,8 +99,9 @@ class CellCompiler {
   }
 
   CompiledCell with_values(std::string_view values) {
-    // An expression that is a statement too can only be a call.
-    return {.status = CompiledCell::Status::compiled, .placeholder = true, .is_call = would_compile({values})};
+    // An expression that is a statement too can only be a call, and one has its arguments in these.
+    const bool is_call = values.find_first_of("({\"'[") != std::string_view::npos && would_compile({values});
+    return {.status = CompiledCell::Status::compiled, .placeholder = true, .is_call = is_call};
   }
 
   /// Looks for the last place where a statement could start and an expression does, from the end.

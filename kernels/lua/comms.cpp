@@ -4,6 +4,7 @@
 #include "attempt.hpp"
 #include "json_values.hpp"
 #include "options.hpp"
+#include "raw_access.hpp"
 #include "session.hpp"
 
 #include <adrastea/errors.hpp>
@@ -25,12 +26,6 @@ constexpr const char* type_name = "jupyter.Comm";
 /// Keys of tables in the registry: comm id → {the comm, its handlers}, and target name → function.
 char comms_key = 0;
 char targets_key = 0;
-
-std::string_view text_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* data = lua_tolstring(L, index, &size);
-  return {data, size};
-}
 
 void push_registered(lua_State* L, char* key) {
   lua_pushlightuserdata(L, key);
@@ -65,8 +60,8 @@ CommMessage message_of_arguments(lua_State* L, int first, int& argument) {
   return message;
 }
 
-/// Pushes {data =, metadata =, buffers =}. May raise.
-void push_message(lua_State* L, const CommMessage& message) {
+/// Pushes {data =, metadata =, buffers =}; of the buffers only Lua's copy is kept. May raise.
+void push_message(lua_State* L, CommMessage& message) {
   luaL_checkstack(L, 4, nullptr);
   lua_newtable(L);
   push_json(L, message.data);
@@ -77,6 +72,7 @@ void push_message(lua_State* L, const CommMessage& message) {
   for (std::size_t i = 0; i < message.buffers.size(); ++i) {
     lua_pushlstring(L, message.buffers[i].data(), message.buffers[i].size());
     lua_rawseti(L, -2, static_cast<lua_Integer>(i) + 1);
+    std::string().swap(message.buffers[i]);
   }
   lua_setfield(L, -2, "buffers");
 }
@@ -141,7 +137,7 @@ struct Event {
   enum class Kind { opened, message, closed };
   Kind kind;
   const Comm& comm;
-  const CommMessage& message;
+  CommMessage& message;
 };
 
 const char* field_of(Event::Kind kind) { return kind == Event::Kind::closed ? "on_close" : "on_message"; }
@@ -189,12 +185,8 @@ void deliver(const std::weak_ptr<Session>& to, const Event& event) {
 }
 
 void connect(Comm& comm, const std::weak_ptr<Session>& session) {
-  comm.on_message([session](Comm& self, const CommMessage& message) {
-    deliver(session, {Event::Kind::message, self, message});
-  });
-  comm.on_close([session](Comm& self, const CommMessage& message) {
-    deliver(session, {Event::Kind::closed, self, message});
-  });
+  comm.on_message([session](Comm& self, CommMessage message) { deliver(session, {Event::Kind::message, self, message}); });
+  comm.on_close([session](Comm& self, CommMessage message) { deliver(session, {Event::Kind::closed, self, message}); });
 }
 
 // --- jupyter.comm --------------------------------------------------------------------------------
@@ -229,7 +221,7 @@ int comm_register(lua_State* L) {
   Session& session = Session::of(L);
   const Failure failure = attempt(L, [&] {
     session.frontend().comms().register_target(
-        std::string(name), [to = session.reference()](const std::shared_ptr<Comm>& comm, const CommMessage& message) {
+        std::string(name), [to = session.reference()](const std::shared_ptr<Comm>& comm, CommMessage message) {
           connect(*comm, to);
           deliver(to, {Event::Kind::opened, *comm, message});
         });

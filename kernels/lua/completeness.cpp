@@ -5,6 +5,7 @@
 #include "help_query.hpp"
 #include "lexer.hpp"
 #include "raw_access.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -17,11 +18,6 @@ namespace {
 
 constexpr std::string_view default_unit = "  ";
 constexpr std::size_t widest_unit = 8;
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
 
 /// A line that has tokens.
 struct Line {

@@ -26,7 +26,7 @@ using Place = Scope::Place;
 using Kind = StaticValue::Kind;
 
 constexpr std::size_t max_matches = 500;
-constexpr std::size_t max_keys = 500'000;  // looked at in one request: some 50 ms
+constexpr std::size_t max_keys_searched = 500'000;  // looked at in one request: some 50 ms
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
 
@@ -180,7 +180,7 @@ class Completer {
   /// Of the value on top.
   void add_fields(Matches& matches, bool (*is_offered)(std::string_view)) {
     const bool only_functions = scope_.place == Place::method;
-    visit_fields(L_, lua_gettop(L_), max_keys, [&](std::string_view key) {
+    visit_fields(L_, lua_gettop(L_), max_keys_searched, [&](std::string_view key) {
       const bool right_type = !only_functions || lua_type(L_, -1) == LUA_TFUNCTION;
       if (right_type && matches.fits(key) && is_offered(key)) matches.add(key, Match::Origin::field);
       return true;
@@ -296,7 +296,7 @@ class Completer {
       modules_.emplace();
       const StackGuard guard(L_);
       push_loaded_modules(L_);
-      visit_fields(L_, -1, max_keys, [&](std::string_view) {
+      visit_fields(L_, -1, max_keys_searched, [&](std::string_view) {
         modules_->push_back(lua_topointer(L_, -1));
         return true;
       });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "doc_comment.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -13,15 +14,6 @@ constexpr std::string_view blanks = " \t\r\n";
 
 std::string_view trimmed_left(std::string_view text) {
   return text.substr(std::min(text.find_first_not_of(blanks), text.size()));
-}
-std::string_view trimmed(std::string_view text) {
-  text = trimmed_left(text);
-  return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
 }
 
 std::size_t line_start(std::string_view code, std::size_t position) {

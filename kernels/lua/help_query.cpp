@@ -2,18 +2,12 @@
 #include "help_query.hpp"
 
 #include "lexer.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 
 namespace lua_kernel {
 namespace {
-
-constexpr std::string_view blanks = " \t\r\n";
-
-std::string_view trimmed(std::string_view text) {
-  text.remove_prefix(std::min(text.find_first_not_of(blanks), text.size()));
-  return text.substr(0, text.find_last_not_of(blanks) + 1);
-}
 
 bool is_name(std::string_view text) {
   const auto list = tokenize(text);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "html_table.hpp"
 
+#include "raw_access.hpp"
 #include "session.hpp"
 #include "stack_guard.hpp"
 #include "text.hpp"
@@ -18,22 +19,16 @@ constexpr std::size_t most_rows = 60;
 constexpr std::size_t most_columns = 20;
 /// With more the rows have nothing in common.
 constexpr std::size_t most_names = 1000;
-constexpr std::size_t most_bytes = 200;  // of a name or a cell
-constexpr std::size_t steps_between_looks = 4096;
+constexpr std::size_t cell_bytes = 200;  // of a name or a cell
+constexpr std::size_t keys_between_looks = 4096;
 constexpr int stack_for_rows = 8;
 
 constexpr ValueLimits cell_limits{.depth = 2,
                                   .entries = 10,
                                   .total_entries = most_rows * most_columns * 10,
                                   .text_bytes = 60,
-                                  .whole_text_bytes = most_bytes,
+                                  .whole_text_bytes = cell_bytes,
                                   .columns = 0};
-
-std::string_view string_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* text = lua_tolstring(L, index, &size);
-  return {text, size};
-}
 
 class HtmlTable {
  public:
@@ -59,7 +54,7 @@ class HtmlTable {
     while (lua_next(L_, table_) != 0) {
       const bool is_row = lua_istable(L_, -1) && lua_isinteger(L_, -2) != 0;
       lua_pop(L_, 1);
-      const bool stopping = ++keys % steps_between_looks == 0 && Session::of(L_).interrupts().stopping();
+      const bool stopping = ++keys % keys_between_looks == 0 && Session::of(L_).interrupts().stopping();
       if (!is_row || stopping) return false;
     }
     while (rows_ < keys && push_row(rows_ + 1)) ++rows_, lua_pop(L_, 1);
@@ -95,10 +90,10 @@ class HtmlTable {
     lua_pushnil(L_);
     while (lua_next(L_, -2) != 0) {
       lua_pop(L_, 1);
-      is_record = is_record && lua_type(L_, -1) == LUA_TSTRING && lua_rawlen(L_, -1) <= most_bytes;
+      is_record = is_record && lua_type(L_, -1) == LUA_TSTRING && lua_rawlen(L_, -1) <= cell_bytes;
       is_list = is_list && lua_isinteger(L_, -1) != 0 && lua_tointeger(L_, -1) > 0;
       if ((!is_record && !is_list) || ++keys > most_names || names_.size() > most_names) return Shape::other;
-      if (is_record) names_.emplace(string_at(L_, -1));
+      if (is_record) names_.emplace(text_at(L_, -1));
       if (is_list) last = std::max(last, lua_tointeger(L_, -1));
     }
     if (keys == 0) return Shape::list;
@@ -112,7 +107,7 @@ class HtmlTable {
   std::size_t column_of_key() {
     if (shape_ == Shape::list) return std::min(static_cast<std::size_t>(lua_tointeger(L_, -1)) - 1, shown_columns());
     if (lua_type(L_, -1) != LUA_TSTRING) return shown_columns();
-    const auto name = names_.find(string_at(L_, -1));
+    const auto name = names_.find(text_at(L_, -1));
     return name != names_.end() ? static_cast<std::size_t>(std::distance(names_.begin(), name)) : shown_columns();
   }
 
@@ -158,9 +153,9 @@ class HtmlTable {
     html_ += "<td";
     html_ += type == LUA_TNUMBER ? ">" : " style=\"text-align: left\">";
     if (type == LUA_TSTRING) {
-      html_ += html_escaped(shortened(string_at(L_, index), most_bytes));
+      html_ += html_escaped(shortened(text_at(L_, index), cell_bytes));
     } else if (type != LUA_TNIL) {
-      html_ += html_escaped(shortened(layout_line(*reader_.read(index)), most_bytes));
+      html_ += html_escaped(shortened(layout_line(*reader_.read(index)), cell_bytes));
     }
     html_ += "</td>";
   }

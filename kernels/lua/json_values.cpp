@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "json_values.hpp"
 
+#include "raw_access.hpp"
 #include "session.hpp"
 #include "utf8.hpp"
 
@@ -40,12 +41,6 @@ bool is_marked_array(lua_State* L, int table) {
   const bool marked = lua_rawequal(L, -1, -2) != 0;
   lua_pop(L, 2);
   return marked;
-}
-
-std::string_view text_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* data = lua_tolstring(L, index, &size);
-  return {data, size};
 }
 
 /// What the keys of a table are.

@@ -16,7 +16,7 @@ constexpr std::array<std::string_view, 10> long_symbols = {"...", "..", "::", "=
 // Not <cctype>: user code may change the locale, and Lua's own lexer does not follow it.
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 bool is_name_start(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_name(char c) { return is_name_start(c) || is_digit(c); }
+bool is_name_character(char c) { return is_name_start(c) || is_digit(c); }
 bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
 bool is_keyword(std::string_view name) { return std::binary_search(keywords().begin(), keywords().end(), name); }
@@ -99,7 +99,7 @@ class Lexer {
 
   TokenKind take_name() {
     const std::size_t begin = at_;
-    while (!done() && is_name(peek())) ++at_;
+    while (!done() && is_name_character(peek())) ++at_;
     const auto name = code_.substr(begin, at_ - begin);
     return is_keyword(name) ? TokenKind::keyword : TokenKind::name;
   }
@@ -107,7 +107,7 @@ class Lexer {
   TokenKind take_number() {
     const bool hexadecimal = peek() == '0' && (peek(1) == 'x' || peek(1) == 'X');
     const std::string_view exponents = hexadecimal ? "pP" : "eE";
-    while (is_name(peek()) || peek() == '.') {
+    while (is_name_character(peek()) || peek() == '.') {
       const bool exponent = exponents.find(peek()) != std::string_view::npos;
       ++at_;
       if (exponent && (peek() == '+' || peek() == '-')) ++at_;
@@ -174,7 +174,7 @@ bool inside_comment(const TokenList& list, std::string_view code, std::size_t cu
 }
 
 bool is_identifier(std::string_view text) {
-  return !text.empty() && is_name_start(text.front()) && std::all_of(text.begin(), text.end(), is_name) &&
+  return !text.empty() && is_name_start(text.front()) && std::all_of(text.begin(), text.end(), is_name_character) &&
          !is_keyword(text);
 }
 

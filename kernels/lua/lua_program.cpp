@@ -12,12 +12,12 @@
 namespace lua_kernel {
 namespace {
 
-struct Variable {
+struct InitVariable {
   const char* name = nullptr;
   std::string_view value{};
 };
 
-Variable find_lua_init() {
+InitVariable find_lua_init() {
 #ifdef LUA_VERSUFFIX
   if (const char* value = std::getenv("LUA_INIT" LUA_VERSUFFIX)) return {"LUA_INIT" LUA_VERSUFFIX, value};
 #endif
@@ -35,7 +35,7 @@ void install_arg(lua_State* L) {
 }
 
 std::string run_lua_init(Session& session) {
-  const Variable init = find_lua_init();
+  const InitVariable init = find_lua_init();
   if (init.name == nullptr) return {};
   std::string code(init.value);
   if (init.value.starts_with('@')) {

@@ -2,6 +2,7 @@
 #include "mime_bundles.hpp"
 
 #include "json_values.hpp"
+#include "raw_access.hpp"
 #include "session.hpp"
 #include "text.hpp"
 #include "utf8.hpp"
@@ -23,12 +24,6 @@ namespace {
 
 using adrastea::Json;
 using adrastea::MimeBundle;
-
-std::string_view text_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* data = lua_tolstring(L, index, &size);
-  return {data, size};
-}
 
 bool is_token(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {

@@ -39,7 +39,7 @@ bool is_file(const fs::path& path) {
 }
 
 /// A name that can be typed into a string as it is, or after a dot of a module.
-bool is_typable(std::string_view name) {
+bool is_plain_name(std::string_view name) {
   return std::none_of(name.begin(), name.end(),
                       [](char c) { return static_cast<unsigned char>(c) < ' ' || c == '"' || c == '\'' || c == '\\'; });
 }
@@ -51,7 +51,7 @@ class ModuleSearch {
   explicit ModuleSearch(std::string_view prefix) : prefix_(prefix) {}
 
   void add(std::string_view module) {
-    if (module.starts_with(prefix_) && is_typable(module)) found_.emplace(module);
+    if (module.starts_with(prefix_) && is_plain_name(module)) found_.emplace(module);
   }
 
   /// Templates such as "/usr/share/lua/5.4/?.lua;./?.lua".
@@ -113,7 +113,7 @@ std::vector<std::string> complete_path(std::string_view path) {
   list_folder(folder, budget, [&](const fs::directory_entry& entry) {
     std::string name = entry.path().filename().string();
     const bool hidden = name.starts_with('.') && !prefix.starts_with('.');
-    if (hidden || !name.starts_with(prefix) || !is_typable(name)) return;
+    if (hidden || !name.starts_with(prefix) || !is_plain_name(name)) return;
     if (is_folder(entry)) name += '/';
     found.push_back(std::move(name));
   });

@@ -37,7 +37,6 @@ namespace {
 
 using Clock = ProgressBar::Clock;
 
-constexpr const char* type_name = ProgressBars::type_name;
 constexpr std::chrono::milliseconds shortest_pause{50};
 
 std::string number_text(double number) {
@@ -116,7 +115,9 @@ void show(Frontend& frontend, ProgressBar& bar) {
   }
 }
 
-ProgressBar& check_bar(lua_State* L, int index) { return *static_cast<ProgressBar*>(luaL_checkudata(L, index, type_name)); }
+ProgressBar& check_bar(lua_State* L, int index) {
+  return *static_cast<ProgressBar*>(luaL_checkudata(L, index, ProgressBars::type_name));
+}
 
 /// Shows a bar that changed, now or later.
 void changed(lua_State* L, ProgressBar& bar, bool at_once = false) {
@@ -166,7 +167,7 @@ void set_label(lua_State* L, ProgressBar& bar, int index, int argument) {
 /// Pushes a bar that is not shown yet.
 ProgressBar& push_bar(lua_State* L, double total) {
   void* memory = lua_newuserdata(L, sizeof(ProgressBar));
-  luaL_setmetatable(L, type_name);  // may raise; from here on nothing does
+  luaL_setmetatable(L, ProgressBars::type_name);  // may raise; from here on nothing does
   ProgressBar& bar = *new (memory) ProgressBar;
   bar.total = total;
   bar.finished = total == 0;
@@ -315,7 +316,7 @@ void ProgressBars::install(lua_State* L) {
   constexpr luaL_Reg metamethods[] = {
       {"__tostring", bar_tostring}, {"__mimebundle", bar_mimebundle}, {"__gc", bar_gc}, {nullptr, nullptr}};
   constexpr luaL_Reg functions[] = {{"progress", progress}, {"progress_of", progress_of}, {nullptr, nullptr}};
-  luaL_newmetatable(L, type_name);
+  luaL_newmetatable(L, ProgressBars::type_name);
   luaL_setfuncs(L, metamethods, 0);
   lua_pushliteral(L, "protected");  // without its __gc a bar that waits would leave a dangling pointer
   lua_setfield(L, -2, "__metatable");

@@ -61,6 +61,12 @@ std::string_view string_at(lua_State* L, int index) {
   return {data, size};
 }
 
+std::string_view text_at(lua_State* L, int index) {
+  std::size_t size = 0;
+  const char* data = lua_tolstring(L, index, &size);
+  return {data, size};
+}
+
 void push_field(lua_State* L, int object, std::string_view key) {
   object = lua_absindex(L, object);
   push_string(L, key);

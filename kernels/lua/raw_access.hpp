@@ -38,6 +38,8 @@ void push_string(lua_State* L, std::string_view text);
 
 /// Valid as long as the string at `index` is somewhere in Lua; empty where it is no string.
 std::string_view string_at(lua_State* L, int index);
+/// The same of a string or a number, which becomes a string in its place.
+std::string_view text_at(lua_State* L, int index);
 
 /// Pushes object[key] as raw access and tables in __index tell; nil where they end.
 void push_field(lua_State* L, int object, std::string_view key);

@@ -2,6 +2,7 @@
 // A parser of Lua's grammar without operator precedence, which makes no difference to scopes. It reads up to the cursor and
 // stops there: the blocks that are open then are those around the cursor.
 #include "scope.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -11,12 +12,7 @@ namespace lua_kernel {
 namespace {
 
 /// Deeper nesting than Lua itself takes (LUAI_MAXCCALLS) is skipped, because each level is a few calls here.
-constexpr int max_depth = 200;
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
-  return std::find(words.begin(), words.end(), word) != words.end();
-}
+constexpr int max_nesting = 200;
 
 class Parser {
  public:
@@ -85,7 +81,7 @@ class Parser {
   }
 
   void statement() {
-    if (depth_ >= max_depth) return;
+    if (depth_ >= max_nesting) return;
     ++depth_;
     if (take("do")) {
       scoped_block();
@@ -245,7 +241,7 @@ class Parser {
   }
 
   void expression() {
-    if (depth_ >= max_depth) return;
+    if (depth_ >= max_nesting) return;
     ++depth_;
     do {
       while (at("not") || at("-") || at("#") || at("~")) ++at_;
@@ -356,7 +352,7 @@ class Parser {
         }
       }
     }
-    if (depth_ < max_depth) {
+    if (depth_ < max_nesting) {
       ++depth_;
       block();
       --depth_;

@@ -9,7 +9,7 @@
 namespace lua_kernel {
 namespace {
 
-constexpr std::size_t most_bytes = std::size_t{8} << 20;
+constexpr std::size_t kept_bytes = std::size_t{8} << 20;
 constexpr std::uintmax_t largest_file = std::uintmax_t{16} << 20;
 
 std::string_view lines_of(std::string_view text, int first, int last) {
@@ -43,12 +43,20 @@ std::string read_lines(const std::string& path, int first, int last) {
 }  // namespace
 
 void SourceTexts::keep(std::string_view chunk_name, std::string_view code) {
+  if (!cells_.empty() && cells_.back().code.find("function") == std::string::npos) {
+    bytes_ -= footprint(cells_.back());
+    cells_.pop_back();
+  }
   cells_.push_back({std::string(chunk_name), std::string(code)});
-  bytes_ += code.size();
-  while (bytes_ > most_bytes && cells_.size() > 1) {
-    bytes_ -= cells_.front().code.size();
+  bytes_ += footprint(cells_.back());
+  while (bytes_ > kept_bytes && cells_.size() > 1) {
+    bytes_ -= footprint(cells_.front());
     cells_.pop_front();
   }
+}
+
+std::size_t SourceTexts::footprint(const Cell& cell) noexcept {
+  return sizeof cell + cell.chunk_name.size() + cell.code.size();
 }
 
 std::string SourceTexts::lines(std::string_view source, int first, int last) const {

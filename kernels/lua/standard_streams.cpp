@@ -2,11 +2,15 @@
 #include "standard_streams.hpp"
 
 #include "compat.hpp"
+#include "raw_access.hpp"
 #include "session.hpp"
 
 #include <adrastea/errors.hpp>
 
+#include <stdio_ext.h>
+
 #include <algorithm>
+#include <array>
 #include <exception>
 
 namespace lua_kernel {
@@ -20,23 +24,46 @@ void redirect(lua_State* L, const char* name, std::FILE* file) {
   lua_pop(L, 1);
 }
 
-/// One write for the whole line, whatever a __tostring in it prints meanwhile.
-int print(lua_State* L) {
-  Session& session = Session::of(L);
-  const int count = lua_gettop(L);
+void write_line(Session& session, std::string_view line) {
+  session.streams().flush();
+  session.frontend().write_stdout(line);
+}
+
+/// A line of any length.
+void print_long(lua_State* L, int count) {
   luaL_Buffer buffer;
   luaL_buffinit(L, &buffer);
   for (int index = 1; index <= count; ++index) {
-    if (index > 1) luaL_addchar(&buffer, '\t');
-    luaL_tolstring(L, index, nullptr);
-    luaL_addvalue(&buffer);
+    const std::string_view text = text_at(L, index);
+    luaL_addlstring(&buffer, text.data(), text.size());
+    luaL_addchar(&buffer, index < count ? '\t' : '\n');
   }
-  luaL_addchar(&buffer, '\n');
   luaL_pushresult(&buffer);
+  write_line(Session::of(L), text_at(L, -1));
+}
+
+/// One write for the whole line, whatever a __tostring in it prints meanwhile. Few are so long that Lua must make a string
+/// of them, which costs as much as all the rest.
+int print(lua_State* L) {
+  const int count = lua_gettop(L);
+  for (int index = 1; index <= count; ++index) {
+    if (lua_type(L, index) == LUA_TSTRING) continue;
+    luaL_tolstring(L, index, nullptr);
+    lua_replace(L, index);
+  }
+  std::array<char, 256> line{};
   std::size_t size = 0;
-  const char* line = lua_tolstring(L, -1, &size);
-  session.streams().flush();
-  session.frontend().write_stdout({line, size});
+  for (int index = 1; index <= count; ++index) {
+    const std::string_view text = text_at(L, index);
+    if (text.size() >= line.size() - size) {  // what follows it needs room, too
+      print_long(L, count);
+      return 0;
+    }
+    size += text.copy(line.data() + size, text.size());
+    if (index < count) line.at(size++) = '\t';
+  }
+  line.at(size++) = '\n';
+  write_line(Session::of(L), {line.data(), size});
   return 0;
 }
 
@@ -79,8 +106,8 @@ void StandardStreams::warn(void* context, const char* message, int to_continue) 
 }
 
 void StandardStreams::flush() noexcept {
-  static_cast<void>(std::fflush(out_.get()));
-  static_cast<void>(std::fflush(err_.get()));
+  for (std::FILE* file : {out_.get(), err_.get()})
+    if (::__fpending(file) > 0) static_cast<void>(std::fflush(file));
 }
 
 void StandardStreams::forget_input() noexcept {

@@ -3,6 +3,7 @@
 
 #include "raw_access.hpp"
 #include "session.hpp"
+#include "text.hpp"
 
 #include <algorithm>
 #include <array>
@@ -12,16 +13,11 @@ namespace lua_kernel {
 namespace {
 
 /// Of variables that start with variables; definitions can lead in circles.
-constexpr int max_depth = 20;
+constexpr int max_indirections = 20;
 /// Tokens of a path that is looked up among the definitions, once for each of its fields.
 constexpr std::size_t max_path = 100;
 
 using Kind = StaticValue::Kind;
-
-template <std::size_t N>
-bool contains(const std::array<std::string_view, N>& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
 
 /// Functions whose result, when they do not fail, is a string.
 constexpr std::array<std::string_view, 16> string_functions = {
@@ -108,7 +104,7 @@ StaticValue StaticEvaluator::primary(TokenRange& expression, std::size_t visible
 }
 
 StaticValue StaticEvaluator::evaluate(TokenRange expression, std::size_t visible, int depth) {
-  if (expression.empty() || depth > max_depth || steps_ == 0) return {};
+  if (expression.empty() || depth > max_indirections || steps_ == 0) return {};
   --steps_;
   const TokenRange whole = expression;
   if (is(whole.begin, TokenKind::keyword, "function")) return {Kind::function, whole};

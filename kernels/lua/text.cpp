@@ -122,4 +122,10 @@ std::string html_escaped(std::string_view text) {
   return html;
 }
 
+std::string_view trimmed(std::string_view text) {
+  constexpr std::string_view white = " \t\r\n";
+  text.remove_prefix(std::min(text.find_first_not_of(white), text.size()));
+  return text.substr(0, text.find_last_not_of(white) + 1);
+}
+
 }  // namespace lua_kernel

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -19,6 +21,14 @@ std::string more(std::size_t count);
 
 /// How many columns a terminal would need, near enough: its characters.
 std::size_t columns(std::string_view text);
+
+/// Without the blanks at both ends.
+std::string_view trimmed(std::string_view text);
+
+template <std::size_t N>
+bool contains(const std::array<std::string_view, N>& words, std::string_view word) {
+  return std::find(words.begin(), words.end(), word) != words.end();
+}
 
 /// A line of source code without its indentation; what is no character, or none to be seen, becomes U+FFFD.
 std::string readable_line(std::string_view bytes);

@@ -3,6 +3,7 @@
 
 #include "compat.hpp"
 #include "finalizers.hpp"
+#include "raw_access.hpp"
 #include "text.hpp"
 
 #include <charconv>
@@ -18,12 +19,6 @@ constexpr int frames_at_each_end = 10;
 constexpr std::size_t most_stacks = 8;
 
 char noted_error;  // its address is a key of the registry
-
-std::string_view string_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* text = lua_tolstring(L, index, &size);
-  return {text, size};
-}
 
 std::string coloured(int colour, std::string_view text) {
   return "\033[" + std::to_string(colour) + "m" + std::string(text) + "\033[0m";
@@ -94,20 +89,20 @@ bool is_noted_error(lua_State* L, int index) {
   lua_rawgetp(L, LUA_REGISTRYINDEX, &noted_error);
   bool is_same = lua_rawequal(L, index, -1) != 0;
   if (!is_same && lua_type(L, index) == LUA_TSTRING && lua_type(L, -1) == LUA_TSTRING) {
-    const std::string_view noted = string_at(L, -1);
-    is_same = !noted.empty() && string_at(L, index).ends_with(noted);
+    const std::string_view noted = text_at(L, -1);
+    is_same = !noted.empty() && text_at(L, index).ends_with(noted);
   }
   lua_pop(L, 1);
   return is_same;
 }
 
-struct Place {
+struct ModulePlace {
   std::string_view file;
   int line = 0;
 };
 
 /// Where the compiler stopped, in what require says of a file that does not compile.
-std::optional<Place> place_in_module(std::string_view message) {
+std::optional<ModulePlace> place_in_module(std::string_view message) {
   constexpr std::string_view before_file = "' from file '";
   constexpr std::string_view after_file = "':\n\t";
   if (!message.starts_with("error loading module '")) return {};
@@ -120,7 +115,7 @@ std::optional<Place> place_in_module(std::string_view message) {
     int line = 0;
     const char* last = reason.data() + reason.size();
     const auto read = std::from_chars(reason.data() + colon + 1, last, line);
-    if (read.ec == std::errc() && read.ptr != last && *read.ptr == ':') return Place{file, line};
+    if (read.ec == std::errc() && read.ptr != last && *read.ptr == ':') return ModulePlace{file, line};
   }
   return {};
 }

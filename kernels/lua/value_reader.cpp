@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "lexer.hpp"
+#include "raw_access.hpp"
 #include "session.hpp"
 #include "stack_guard.hpp"
 #include "text.hpp"
@@ -19,12 +20,6 @@ constexpr int stack_for_one_value = 12;
 
 /// So many steps of a loop over a large table pass between two looks at the stop button.
 constexpr std::size_t steps_between_looks = 4096;
-
-std::string_view string_at(lua_State* L, int index) {
-  std::size_t size = 0;
-  const char* text = lua_tolstring(L, index, &size);
-  return {text, size};
-}
 
 std::string address_of(lua_State* L, int index) {
   std::array<char, 24> digits{};
@@ -123,7 +118,7 @@ struct ValueReader::Key {
       if (lua_isinteger(L, index) != 0) key.integer = lua_tointeger(L, index);
     } else if (lua_type(L, index) == LUA_TSTRING) {
       key.order = Order::string;
-      key.text = string_at(L, index);
+      key.text = text_at(L, index);
     } else {
       key.text = luaL_typename(L, index);
       key.integer = lua_toboolean(L, index);
@@ -276,7 +271,7 @@ bool ValueReader::add_entry(ValueNode& node, std::string key, int depth) {
 std::string ValueReader::key_text(int index) {
   switch (lua_type(L_, index)) {
     case LUA_TSTRING: {
-      const std::string_view text = string_at(L_, index);
+      const std::string_view text = text_at(L_, index);
       const TokenList list = tokenize(text.substr(0, limits_.text_bytes));
       const bool is_name = list.tokens.size() == 1 && list.tokens[0].kind == TokenKind::name && list.tokens[0].begin == 0 &&
                            list.tokens[0].end == text.size();
@@ -295,13 +290,13 @@ ValueReader::OwnText ValueReader::own_text(int index, std::size_t text_bytes) {
   const Answer answer = limits_.asks_tostring ? ask_metatable(L_, index, call_tostring) : Answer::none;
   if (stopping()) return own;
   auto only_name =
-      answer == Answer::given && lua_istable(L_, index) ? name_before_address(L_, index, string_at(L_, -1)) : std::nullopt;
+      answer == Answer::given && lua_istable(L_, index) ? name_before_address(L_, index, text_at(L_, -1)) : std::nullopt;
   if (only_name) {
     own.name = only_name->empty() ? metatable_name(L_, index) : shortened(*only_name, limits_.text_bytes);
   } else if (answer == Answer::given) {
-    own.text = shortened(string_at(L_, -1), text_bytes);
+    own.text = shortened(text_at(L_, -1), text_bytes);
   } else if (answer == Answer::failed) {
-    const std::string why = lua_type(L_, -1) == LUA_TSTRING ? shortened(string_at(L_, -1), limits_.text_bytes)
+    const std::string why = lua_type(L_, -1) == LUA_TSTRING ? shortened(text_at(L_, -1), limits_.text_bytes)
                                                             : std::string("a ") + luaL_typename(L_, -1) + " value";
     own.text = luaL_typename(L_, index) + (": " + address_of(L_, index)) + " (error in __tostring: " + why + ")";
   } else {
@@ -315,7 +310,7 @@ std::string ValueReader::leaf_text(int index, std::size_t text_bytes) {
   const int type = lua_type(L_, index);
   if (type == LUA_TNIL || type == LUA_TNONE) return "nil";
   if (type == LUA_TBOOLEAN) return lua_toboolean(L_, index) != 0 ? "true" : "false";
-  if (type == LUA_TSTRING) return quoted(string_at(L_, index), text_bytes);
+  if (type == LUA_TSTRING) return quoted(text_at(L_, index), text_bytes);
   OwnText own = own_text(index, text_bytes);
   if (own.text) return std::move(*own.text);
   if (type == LUA_TFUNCTION) return function_text(index);
@@ -354,7 +349,7 @@ std::string metatable_name(lua_State* L, int index) {
   const StackGuard guard(L);
   const Answer answer = ask_metatable(L, lua_absindex(L, index), find_name);
   constexpr std::size_t most_bytes = 200;
-  return answer == Answer::given ? shortened(string_at(L, -1), most_bytes) : std::string();
+  return answer == Answer::given ? shortened(text_at(L, -1), most_bytes) : std::string();
 }
 
 bool has_own_text(lua_State* L, int index) {
