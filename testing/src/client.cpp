@@ -97,6 +97,8 @@ class KernelClient::Impl {
   std::optional<Message> take_reply(const std::string& id);
   void put_back(Message message) { published_[message.parent_id()].push_front(std::move(message)); }
   void wait_for_more(Deadline deadline, const std::string& what);
+  /// Of each a sentence, with this before it.
+  [[nodiscard]] std::string lost_connections(const std::string& before) const;
   enum class Came { message, nothing, end_of_kernel };
   Came wait(std::chrono::milliseconds time);
   void settle(const std::string& id, Channel channel, Deadline deadline);
@@ -125,6 +127,9 @@ class KernelClient::Impl {
   std::map<std::string, std::size_t> received_types_;
   std::uint64_t arrivals_ = 0;
   bool finished_ = false;
+
+  std::set<std::string> sent_;       ///< ids of requests
+  std::set<std::string> forgotten_;  ///< those whose messages nobody has to assert
 
   std::map<Channel, std::deque<Message>> direct_;         ///< shell, control, stdin
   std::map<std::string, std::deque<Message>> published_;  ///< iopub, by the request of ours; none is empty
@@ -200,7 +205,7 @@ void KernelClient::Impl::note(const std::string& line) {
 std::string KernelClient::Impl::transcript() const {
   std::string text = "transcript:";
   for (const auto& line : transcript_) text += "\n  " + line;
-  return text;
+  return text + lost_connections("\n  ");
 }
 
 Frames KernelClient::Impl::frames_of(std::string_view type, const Json& content, const SendOptions& options,
@@ -215,9 +220,10 @@ Frames KernelClient::Impl::frames_of(std::string_view type, const Json& content,
   request.msg_id = header.value("msg_id", "");
   request.type = type;
   request.header_bytes = header.dump();
-  request.reply_due = options.reply_due.value_or(is_answered(type));
+  const bool handled = !options_.unhandled.contains(request.type);
+  request.reply_due = handled && options.reply_due.value_or(is_answered(type));
   request.subshell = text_of(header, "subshell_id");
-  request.published_due = watches();
+  request.published_due = handled && watches() && options.published_due.value_or(true);
   request.silent = type == "execute_request" && content.value("silent", Json(false)) == true;
   // An empty cell asks for the counter.
   request.counted = !request.silent && content.value("store_history", Json(true)) == true &&
@@ -235,12 +241,15 @@ SentRequest KernelClient::Impl::send(Channel channel, std::string_view type, con
   note("-> " + std::string(to_string(channel)) + " " + request.type + " " + request.msg_id + " " +
        frames.at(5).substr(0, 200));
   if (channel != Channel::stdin_channel) oracle_.sent(request);
+  sent_.insert(request.msg_id);
   send_frames(channel, frames);
   return request;
 }
 
 void KernelClient::Impl::send_frames(Channel channel, const Frames& frames) {
-  to_multipart(frames).send(sockets_.at(channel));
+  // There is no limit to what may wait, so nothing is refused but by a connection that is not there.
+  if (!to_multipart(frames).send(sockets_.at(channel), static_cast<int>(zmq::send_flags::dontwait)))
+    fail(refused_connection(channel));
 }
 
 bool KernelClient::Impl::receive_one(Channel channel) {
@@ -351,8 +360,8 @@ void KernelClient::Impl::fence(Channel channel, Deadline deadline) {
   const std::string id = send_probe(channel);
   while (!probes_.at(id).replied) wait_for_more(deadline, "the reply to a later request");
   if (!watches()) return;
-  while (!probes_.at(id).published) {
-    if (wait(options_.quiet) != Came::message) break;  // it publishes nothing about kernel_info: then this is all we know
+  // One that publishes nothing about kernel_info: then this is all we know.
+  while (!probes_.at(id).published && !deadline.passed() && wait(options_.quiet) == Came::message) {
   }
 }
 
@@ -369,8 +378,8 @@ void KernelClient::Impl::settle(const std::string& id, Channel channel, Deadline
 }
 
 bool KernelClient::Impl::drain() {
-  // All that is here. A kernel that publishes for ever, faster than it is read, must not keep the caller for ever.
-  const Deadline enough(options_.patience);
+  // All that is here. A kernel that publishes for ever, faster than it is read, must not keep the caller from what ends it.
+  const Deadline enough(options_.quiet);
   bool any = false;
   for (const Channel channel : k_received) {
     while (!enough.passed() && receive_one(channel)) any = true;
@@ -394,6 +403,15 @@ KernelClient::Impl::Came KernelClient::Impl::wait(std::chrono::milliseconds time
   return Came::message;
 }
 
+std::string KernelClient::Impl::lost_connections(const std::string& before) const {
+  std::string lines;
+  for (const auto& [channel, socket] : sockets_) {
+    if (channel == Channel::iopub || (socket.get(zmq::sockopt::events) & ZMQ_POLLOUT) != 0) continue;
+    lines += before + refused_connection(channel);
+  }
+  return lines;
+}
+
 void KernelClient::Impl::wait_for_more(Deadline deadline, const std::string& what) {
   switch (wait(deadline.left())) {
     case Came::message:
@@ -401,7 +419,7 @@ void KernelClient::Impl::wait_for_more(Deadline deadline, const std::string& wha
       if (lenient() && deadline.passed()) fail("much came, but not in time " + what);
       return;
     case Came::nothing:
-      fail("nothing came while waiting for " + what);
+      fail("nothing came while waiting for " + what + lost_connections("; "));
     case Came::end_of_kernel:
       fail("the kernel has ended; nothing came while waiting for " + what);
   }
@@ -451,7 +469,8 @@ Frames KernelClient::Impl::ping(const Frames& frames, Deadline deadline, Heartbe
   zmq::socket_t socket = connect(Channel::heartbeat, plain ? zmq::socket_type::dealer : zmq::socket_type::req);
   Frames sent = frames;
   if (plain) sent.insert(sent.begin(), "");  // what a REQ puts before, and a REP asks for
-  to_multipart(sent).send(socket);
+  if (!to_multipart(sent).send(socket, static_cast<int>(zmq::send_flags::dontwait)))
+    fail(refused_connection(Channel::heartbeat));
   zmq::pollitem_t item{socket.handle(), 0, ZMQ_POLLIN, 0};
   if (zmq::poll(&item, 1, deadline.left()) == 0) fail("the heartbeat was not answered");
   Frames echo = to_frames(zmq::multipart_t(socket));
@@ -465,18 +484,22 @@ bool KernelClient::Impl::wait_until(const std::function<bool()>& holds, Deadline
     // What is asked may read messages, which nobody shall wait for then.
     const std::uint64_t before = arrivals_;
     if (holds()) return true;
-    if (arrivals_ != before) continue;
-    if (deadline.passed() || wait(deadline.left()) != Came::message) return holds();
+    // From a kernel that publishes without end, each look reads something.
+    if (deadline.passed()) return false;
+    if (arrivals_ == before && wait(deadline.left()) != Came::message) return holds();
   }
 }
 
 void KernelClient::Impl::check_leftovers() const {
   std::string left;
   for (const auto& [id, messages] : published_) {
+    if (forgotten_.contains(id)) continue;
     for (const auto& message : messages) left += "\n  " + summary(message);
   }
   for (const auto& [channel, messages] : direct_) {
-    for (const auto& message : messages) left += "\n  " + summary(message);
+    for (const auto& message : messages) {
+      if (!forgotten_.contains(message.parent_id())) left += "\n  " + summary(message);
+    }
   }
   if (!left.empty()) fail("messages that no test asserted:" + left);
 }
@@ -501,12 +524,12 @@ std::string KernelClient::request(Channel channel, std::string_view type, const 
 }
 
 std::string KernelClient::execute(const std::string& code, const ExecuteOptions& options) {
-  const Json content{{"code", code},
-                     {"silent", options.silent},
-                     {"store_history", options.store_history},
-                     {"allow_stdin", options.allow_stdin},
-                     {"stop_on_error", options.stop_on_error},
-                     {"user_expressions", options.user_expressions}};
+  Json content{{"code", code},
+               {"silent", options.silent},
+               {"store_history", options.store_history},
+               {"user_expressions", options.user_expressions}};
+  if (options.allow_stdin) content["allow_stdin"] = *options.allow_stdin;
+  if (options.stop_on_error) content["stop_on_error"] = *options.stop_on_error;
   return request(Channel::shell, "execute_request", content, options.send);
 }
 
@@ -518,8 +541,11 @@ std::string KernelClient::send_request(Channel channel, const Frames& frames) {
   // The signature may be any: whether the kernel looks at it is the test's business.
   const Message message = impl_->codec_.decode(channel, frames, [](const Violation&) {}).value();
   const bool silent = message.content.value("silent", Json(false)) == true;
-  impl_->oracle_.sent({message.msg_id(), channel, message.type(), message.header_bytes, silent, is_answered(message.type()),
-                       text_of(message.header, "subshell_id"), impl_->watches()});
+  const bool handled = !impl_->options_.unhandled.contains(message.type());
+  impl_->oracle_.sent({message.msg_id(), channel, message.type(), message.header_bytes, silent,
+                       handled && is_answered(message.type()), text_of(message.header, "subshell_id"),
+                       handled && impl_->watches(), true, !message.identities.empty()});
+  impl_->sent_.insert(message.msg_id());
   impl_->send_frames(channel, frames);
   return message.msg_id();
 }
@@ -688,6 +714,12 @@ std::vector<Message> KernelClient::published(const std::string& id) {
   return {found->second.begin(), found->second.end()};
 }
 
+bool KernelClient::has_published(const std::string& id, const std::function<bool(const Message&)>& wanted) {
+  impl_->drain();
+  const auto found = impl_->published_.find(id);
+  return found != impl_->published_.end() && std::any_of(found->second.begin(), found->second.end(), wanted);
+}
+
 const std::optional<Message>& KernelClient::welcome() const { return impl_->welcome_; }
 const std::vector<Message>& KernelClient::welcomes() const { return impl_->welcomes_; }
 const std::optional<Message>& KernelClient::first_published() const { return impl_->first_published_; }
@@ -698,6 +730,7 @@ void KernelClient::allow_late_output(const std::string& id) { impl_->oracle_.all
 
 void KernelClient::forget_unasserted() {
   impl_->drain();
+  impl_->forgotten_.merge(impl_->sent_);
   impl_->direct_.clear();
   impl_->published_.clear();
 }

@@ -35,6 +35,13 @@ void Connection::encrypt(void* zmq_socket) const {
       throw Failure(std::string("the connection file's curve keys: ") + zmq_strerror(zmq_errno()));
 }
 
+std::string refused_connection(Channel channel) {
+  return std::string("the connection to ") + to_string(channel) +
+         " is lost: its ZMTP handshake failed, for the kernel's socket is of another type, or encrypts and this client "
+         "does "
+         "not, or the other way round";
+}
+
 std::string port_key(Channel channel) { return std::string(to_string(channel)) + "_port"; }
 
 }  // namespace adrastea::testing

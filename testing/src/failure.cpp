@@ -10,7 +10,8 @@ namespace {
 
 Reporter& reporter() {
   static Reporter current = [](const std::string& finding) {
-    std::fprintf(stderr, "%s\n", finding.c_str());
+    std::fprintf(stderr, "%s\nThis ends the program, for nobody has called adrastea::testing::set_reporter().\n",
+                 finding.c_str());
     std::abort();
   };
   return current;

@@ -2,12 +2,15 @@
 #include <adrastea/testing/kernel_process.hpp>
 
 #include <adrastea/testing/failure.hpp>
+#include "output_log.hpp"
 #include "registrar.hpp"
 #include "spawn.hpp"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,25 +21,20 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <iterator>
 #include <map>
 #include <mutex>
 #include <sstream>
+#include <string_view>
 
 namespace adrastea::testing {
 namespace {
 
 constexpr std::array k_all_channels{Channel::shell, Channel::iopub, Channel::stdin_channel, Channel::control,
                                     Channel::heartbeat};
-
-std::filesystem::path make_private_directory() {
-  // Short, because an ipc path must fit into 107 bytes; mkdtemp makes it 0700.
-  std::string pattern = "/tmp/adr-XXXXXX";
-  if (::mkdtemp(pattern.data()) == nullptr) throw Failure("mkdtemp: " + std::string(std::strerror(errno)));
-  return pattern;
-}
 
 std::string read_all(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -55,7 +53,7 @@ void add_curve_keys(Json& fields) {
 /// Every KernelProcess there is, for kill_all().
 struct Living {
   std::mutex mutex;
-  std::map<std::filesystem::path, pid_t> groups;  ///< the kernel's process group, by its directory
+  std::map<std::filesystem::path, pid_t> groups;  ///< the kernel's process group, or 0 before it is there, by its directory
 };
 
 Living& living() {
@@ -63,7 +61,113 @@ Living& living() {
   return all;
 }
 
+/// Longest that TMPDIR may be: an ipc path must fit into 107 bytes.
+constexpr std::size_t k_longest = 79;
+
+constexpr std::string_view k_prefix = "adrk-";
+constexpr const char* k_owner = "lock";  ///< a file that the process keeps locked whose directory it is
+
+std::filesystem::path temporary_folder() {
+  const char* given = std::getenv("TMPDIR");
+  return given != nullptr && *given != '\0' && std::strlen(given) <= k_longest ? given : "/tmp";
+}
+
+/// Of the process: a child that has been forked and not yet become a kernel does not have it, as it would have flock's.
+bool lock_alone(int fd) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return ::fcntl(fd, F_SETLK, &lock) == 0;
+}
+
+/// Under its name it is never seen unlocked: who finds it so knows that its owner has ended.
+int own(const std::filesystem::path& directory) {
+  const std::filesystem::path before = directory / "lock.new";
+  const int fd = ::open(before.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+  if (fd < 0 || !lock_alone(fd) || ::rename(before.c_str(), (directory / k_owner).c_str()) != 0)
+    throw Failure("cannot lock " + before.string() + ": " + std::strerror(errno));
+  return fd;
+}
+
+/// Under another name first: a kernel that outlived its owner for a moment makes no more files in it then. The owner's file
+/// goes last, so that what could not be removed is found again.
+void remove_owned(const std::filesystem::path& given) {
+  const std::filesystem::path directory = given.native() + "-gone";
+  std::error_code failure;
+  std::filesystem::rename(given, directory, failure);
+  if (failure) return;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, failure)) {
+    std::error_code ignored;
+    if (entry.path().filename() != k_owner) std::filesystem::remove_all(entry.path(), ignored);
+  }
+  std::filesystem::remove_all(directory, failure);
+}
+
+/// Held (shared) by who makes a directory in it, until that has its owner's file; whoever has it alone knows that a
+/// directory without one is nobody's. A descriptor, or -1 where others prevent it. Who sweeps waits for nobody, who makes
+/// one waits for that.
+int lock_folder(const std::filesystem::path& folder, int operation) {
+  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0 || ::flock(fd, operation) == 0) return fd;
+  ::close(fd);
+  return -1;
+}
+
+/// What processes left that were killed with SIGKILL.
+void remove_orphans(const std::filesystem::path& folder) {
+  const int alone = lock_folder(folder, LOCK_EX | LOCK_NB);
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (!entry.path().filename().string().starts_with(k_prefix)) continue;
+    const int fd = ::open((entry.path() / k_owner).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+      if (alone >= 0 && std::filesystem::is_empty(entry.path(), ignored) && !ignored) ::rmdir(entry.path().c_str());
+      continue;
+    }
+    if (lock_alone(fd)) remove_owned(entry.path());
+    ::close(fd);
+  }
+  if (alone >= 0) ::close(alone);
+}
+
+void reap_group(pid_t group) {
+  // Those that lost their parent are ours, because this process is a subreaper.
+  while (::waitpid(-group, nullptr, 0) > 0 || errno == EINTR) {
+  }
+}
+
 }  // namespace
+
+/// Made 0700, removed with all that is in it. Known to kill_all() from the first moment on.
+class PrivateDirectory {
+ public:
+  PrivateDirectory() {
+    const std::lock_guard lock(living().mutex);
+    const std::filesystem::path folder = temporary_folder();
+    static std::once_flag first;
+    std::call_once(first, remove_orphans, folder);
+    const int making = lock_folder(folder, LOCK_SH);
+    std::string pattern = folder / (std::string(k_prefix) + "XXXXXX");
+    if (::mkdtemp(pattern.data()) == nullptr) throw Failure("mkdtemp " + pattern + ": " + std::strerror(errno));
+    path_ = pattern;
+    living().groups.emplace(path_, 0);
+    owner_ = own(path_);
+    if (making >= 0) ::close(making);
+  }
+  PrivateDirectory(const PrivateDirectory&) = delete;
+  PrivateDirectory& operator=(const PrivateDirectory&) = delete;
+  ~PrivateDirectory() {
+    const std::lock_guard lock(living().mutex);
+    remove_owned(path_);
+    ::close(owner_);
+    living().groups.erase(path_);
+  }
+  [[nodiscard]] const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  int owner_ = -1;
+};
 
 const char* to_string(Transport transport) noexcept {
   switch (transport) {
@@ -82,12 +186,17 @@ const char* to_string(Transport transport) noexcept {
 }
 
 std::string to_string(const Ending& ending) {
-  return ending.signal != 0 ? "ended by signal " + std::to_string(ending.signal)
-                            : "ended with status " + std::to_string(ending.status);
+  if (ending.signal == 0) return "ended with status " + std::to_string(ending.status);
+  const char* name = ::sigabbrev_np(ending.signal);
+  return "ended by signal " + std::to_string(ending.signal) + (name != nullptr ? std::string(" (SIG") + name + ")" : "");
 }
 
 KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions options)
-    : options_(std::move(options)), directory_(make_private_directory()), file_(directory_ / "connection.json") {
+    : options_(std::move(options)),
+      home_(std::make_unique<PrivateDirectory>()),
+      directory_(home_->path()),
+      file_(directory_ / "connection.json"),
+      log_(std::make_unique<OutputLog>()) {
   write_connection_file();
   inotify_ = ::inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
   ::inotify_add_watch(inotify_, directory_.c_str(), IN_MOVED_TO | IN_CLOSE_WRITE);
@@ -96,7 +205,7 @@ KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions
 
 Json KernelProcess::connection_fields() {
   if (options_.transport == Transport::handshake) {
-    registrar_ = std::make_unique<Registrar>();
+    registrar_ = std::make_unique<Registrar>(options_.acknowledgement);
     return registrar_->registration_file();
   }
   Json fields{{"transport", "tcp"},
@@ -183,15 +292,17 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   }
   request.tell_parent = options_.tell_parent;
   request.through_parent = options_.through_parent;
-  request.stdout_file = directory_ / "stdout";
-  request.stderr_file = directory_ / "stderr";
-  const Spawned spawned = spawn(request);
-  pid_ = spawned.pid;
-  parent_ = spawned.parent;
+  request.stdout_fd = log_->stdout_fd();
+  request.stderr_fd = log_->stderr_fd();
   {
+    // kill_all() sees either no kernel or all of it.
     const std::lock_guard lock(living().mutex);
-    living().groups.emplace(directory_, pid_);
+    const Spawned spawned = spawn(request);
+    pid_ = spawned.pid;
+    parent_ = spawned.parent;
+    living().groups[directory_] = pid_;
   }
+  log_->give_away();
   pidfd_ = static_cast<int>(::syscall(SYS_pidfd_open, pid_, 0));
   if (pidfd_ < 0) throw Failure("pidfd_open: " + std::string(std::strerror(errno)));
 }
@@ -200,8 +311,9 @@ void KernelProcess::kill_all() {
   // Kept: nobody may remove a directory, or start a kernel, while the program ends.
   living().mutex.lock();
   for (const auto& [directory, pid] : living().groups) {
-    ::kill(-pid, SIGKILL);
-    while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+    if (pid > 0) {
+      ::kill(-pid, SIGKILL);
+      reap_group(pid);
     }
     std::error_code ignored;
     std::filesystem::remove_all(directory, ignored);
@@ -218,13 +330,10 @@ KernelProcess::~KernelProcess() {
     check_sanitizers();
   }
   ::kill(-pid_, SIGKILL);  // children that user code left in the kernel's group
+  reap_group(pid_);
   for (const int fd : reserved_) ::close(fd);
   ::close(inotify_);
   ::close(pidfd_);
-  std::error_code ignored;
-  std::filesystem::remove_all(directory_, ignored);
-  const std::lock_guard lock(living().mutex);
-  living().groups.erase(directory_);
 }
 
 bool KernelProcess::running() const {
@@ -304,8 +413,8 @@ void KernelProcess::check_sanitizers() {
   }
 }
 
-std::string KernelProcess::stdout_text() const { return read_all(directory_ / "stdout"); }
-std::string KernelProcess::stderr_text() const { return read_all(directory_ / "stderr"); }
+std::string KernelProcess::stdout_text() const { return log_->stdout_text(); }
+std::string KernelProcess::stderr_text() const { return log_->stderr_text(); }
 
 std::size_t KernelProcess::resident_bytes() const {
   std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");

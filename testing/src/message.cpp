@@ -27,10 +27,42 @@ std::string to_hex(const unsigned char* bytes, std::size_t size) {
   return text;
 }
 
+/// Whoever copies or compares a value goes as deep as it is: one that nests deeper would end the process by its stack.
+constexpr std::size_t k_max_depth = 1000;
+
+bool is_too_deep(const std::string& text) noexcept {
+  std::size_t depth = 0;
+  bool in_string = false;
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const char c = text[at];
+    if (c == '"') {
+      in_string = !in_string;
+    } else if (in_string) {
+      if (c == '\\') ++at;
+    } else if (c == '{' || c == '[') {
+      if (++depth > k_max_depth) return true;
+    } else if ((c == '}' || c == ']') && depth > 0) {
+      --depth;
+    }
+  }
+  return false;
+}
+
+std::string beginning(const std::string& bytes) {
+  constexpr std::size_t most = 300;
+  if (bytes.size() <= most) return bytes;
+  return bytes.substr(0, most) + "… (" + std::to_string(bytes.size()) + " bytes)";
+}
+
 Json parse_object(const char* frame, const std::string& bytes, const ViolationSink& sink) {
+  const std::string name = std::string("the ") + frame + " frame ";
+  if (is_too_deep(bytes)) {
+    sink({"wire.frames.json", name + "nests deeper than " + std::to_string(k_max_depth) + " levels: " + beginning(bytes)});
+    return Json::object();
+  }
   Json parsed = Json::parse(bytes, nullptr, false);
   if (parsed.is_object()) return parsed;
-  sink({"wire.frames.json", std::string("the ") + frame + " frame is no JSON object: " + bytes});
+  sink({"wire.frames.json", name + "is no JSON object: " + beginning(bytes)});
   return Json::object();
 }
 
@@ -107,12 +139,8 @@ std::optional<std::int64_t> integer_of(const Json& object, std::string_view key)
 }
 
 std::string summary(const Message& message) {
-  constexpr std::size_t most = 300;
-  std::string content = message.content_bytes;
-  if (content.size() > most) {
-    content = content.substr(0, most) + "… (" + std::to_string(message.content_bytes.size()) + " bytes)";
-  }
-  return std::string(to_string(message.channel)) + " " + message.type() + " parent=" + message.parent_id() + " " + content;
+  return std::string(to_string(message.channel)) + " " + message.type() + " parent=" + message.parent_id() + " " +
+         beginning(message.content_bytes);
 }
 
 std::string random_id() {

@@ -12,6 +12,9 @@ bool is_late_kind(const std::string& type) {
          type.starts_with("comm_");
 }
 
+/// What a cell does, in the protocol's types: a kernel may publish others of its own.
+bool is_output(const std::string& type) { return is_late_kind(type) || type == "execute_result" || type == "error"; }
+
 /// A kernel that writes a date anew may choose another way to write it.
 bool same_but_date(Json parent, Json header) {
   const bool dated = !header.contains("date") || parent.contains("date");
@@ -30,12 +33,15 @@ std::vector<StandingRule> all_rules() {
        "The signature is the HMAC of exactly the four frames; it is empty when there is no key."},
       {"wire.header.fields", "Messaging, Message header",
        "A header has msg_id, session, username, msg_type and version, each a string."},
-      {"wire.header.date", "Messaging, Message header", "A header has a date in ISO 8601 with a time zone."},
+      {"wire.header.date", "Messaging, Message header",
+       "A header has a date in ISO 8601: day and time of day; the text asks neither for a zone nor for so many digits."},
       {"wire.parent.fields", "Messaging, Parent header", "A parent_header is {} or a whole header."},
       {"wire.msg-id.unique", "Messaging, Message header", "A msg_id is used once."},
       {"wire.session.single", "Messaging, Message header",
        "A kernel process has one session, on every channel and in every message."},
       {"wire.iopub.topic", "Messaging, The Wire Protocol", "An IOPub message has exactly one frame before the delimiter."},
+      {"wire.reply.identities", "Messaging, The Wire Protocol",
+       "Before the delimiter a reply has the identities of its request, and no other frames."},
       {"wire.parent.header", "Messaging, Parent header",
        "The parent_header is a copy of the header of the request that caused the message."},
       {"order.parent.present", "Messaging, Parent header", "What a request causes has that request as its parent."},
@@ -46,7 +52,8 @@ std::vector<StandingRule> all_rules() {
       {"order.busy.first", "Messaging, Kernel status", "busy comes before anything else that a request publishes."},
       {"order.busy.once", "Messaging, Kernel status", "A request makes the kernel busy once."},
       {"order.busy.one-at-a-time", "Messaging, Request-Reply",
-       "Requests on shell are handled one at a time: the next is busy only after the idle of the one before."},
+       "Requests on shell, whoever sent them, are handled one at a time: the next is busy only after the idle of the one "
+       "before; subshells have queues of their own."},
       {"order.idle.sent", "Messaging, Kernel status", "Every request ends with idle."},
       {"order.idle.once", "Messaging, Kernel status", "A request is idle once."},
       {"order.idle.last", "Messaging, Kernel status", "Everything that a request publishes comes before its idle."},
@@ -57,12 +64,13 @@ std::vector<StandingRule> all_rules() {
       {"order.count.result", "Messaging, id", "An execute_result has the execution_count of its execute_input."},
       {"order.count.reply", "Messaging, Execution counter",
        "The execution_count of execute_reply is that of execute_input."},
-      {"order.reply.sent", "Messaging, Request-Reply", "Every request of a known type gets a reply."},
+      {"order.reply.sent", "Messaging, Request-Reply", "Every request of a type that the kernel handles gets a reply."},
       {"order.reply.once", "Messaging, Request-Reply", "A request gets one reply."},
       {"order.reply.type", "Messaging, Request-Reply", "The reply to X_request is X_reply."},
       {"order.reply.channel", "Messaging, Request-Reply", "A reply comes on the channel of its request."},
       {"order.reply.addressee", "Messaging, Request-Reply", "A reply goes to the client that asked, and to no other."},
-      {"order.reply.fifo", "Messaging, Request-Reply", "Replies on a channel come in the order of their requests."},
+      {"order.reply.fifo", "Messaging, Request-Reply",
+       "Replies to one client on a channel come in the order of its requests; subshells have queues of their own."},
       {"order.reply.parent", "Messaging, Parent header", "A reply has a parent_header."},
   };
   for (const auto& type : SchemaStore::standard().types()) {
@@ -125,7 +133,9 @@ void Oracle::received(const Message& message) {
 }
 
 void Oracle::check_identity(const Message& message) {
-  require(msg_ids_.insert(message.msg_id()).second, "wire.msg-id.unique", "a msg_id was used twice", message);
+  const std::string msg_id = message.msg_id();
+  require(msg_ids_.insert(msg_id).second, "wire.msg-id.unique", "a msg_id was used twice", message);
+  require(!is_own(msg_id), "wire.msg-id.unique", "the msg_id is that of a request", message);
   const std::string session = text_of(message.header, "session");
   if (session_.empty()) session_ = session;
   require(session == session_, "wire.session.single", "the kernel has more than one session", message);
@@ -142,6 +152,7 @@ void Oracle::check_parent(const Message& message, const Progress& progress) cons
 
 void Oracle::received_orphan(const Message& message) {
   const std::string type = message.type();
+  if (message.channel == Channel::stdin_channel) return;  // a question, about which a case of its own is
   if (message.channel != Channel::iopub) {
     require(false, "order.reply.parent", "a reply without parent", message);
     return;
@@ -167,6 +178,7 @@ void Oracle::received_reply(const Message& message, Progress& progress) {
           message);
   require(request.type.substr(0, request.type.rfind("_request")) + "_reply" == message.type(), "order.reply.type",
           "a reply of the wrong type", message);
+  require(request.routed || message.identities.empty(), "wire.reply.identities", "frames before the delimiter", message);
   require(++progress.replies == 1, "order.reply.once", "a second reply", message);
   // One that is never answered was not overtaken: it is known to be late when its reply comes after all.
   std::size_t& newest = newest_answered_[{request.channel, request.subshell}];
@@ -240,7 +252,7 @@ void Oracle::received_output(const Message& message, Progress& progress) {
     require(progress.inputs > 1 || !progress.output_before_input, "order.input.first",
             "execute_input is not the first thing after busy", message);
     progress.execution_count = integer_of(message.content, "execution_count");
-  } else if (progress.inputs == 0) {
+  } else if (progress.inputs == 0 && is_output(type)) {
     progress.output_before_input = true;
   }
   if (type == "error") require(++progress.errors == 1, "order.error.once", "a second error", message);

@@ -27,7 +27,8 @@ int port_of(const Json& told, const std::string& key) {
 
 }  // namespace
 
-Registrar::Registrar() : socket_(context_, zmq::socket_type::router) {
+Registrar::Registrar(Acknowledgement acknowledgement)
+    : acknowledgement_(acknowledgement), socket_(context_, zmq::socket_type::router) {
   socket_.set(zmq::sockopt::linger, 0);
   socket_.bind(std::string("tcp://") + k_ip + ":*");
   const std::string endpoint = socket_.get(zmq::sockopt::last_endpoint);
@@ -70,13 +71,19 @@ Json Registrar::accept(const Json& file) {
        {Channel::shell, Channel::iopub, Channel::stdin_channel, Channel::control, Channel::heartbeat})
     fields[port_key(channel)] = port_of(told, port_key(channel));
 
+  if (acknowledgement_ != Acknowledgement::none) acknowledge(std::move(frames[0]), registered);
+  return fields;
+}
+
+void Registrar::acknowledge(zmq::message_t identity, const Connection& registered) {
+  const bool forged = acknowledgement_ == Acknowledgement::forged;
+  const Codec codec(registered.scheme(), forged ? random_id() : registered.key());
   const std::string thanks = "ACK";
   zmq::multipart_t answer;
-  answer.add(std::move(frames[0]));
+  answer.add(std::move(identity));
   for (const std::string& frame : {std::string("<IDS|MSG>"), codec.sign({thanks, "", "", ""}), thanks})
     answer.addstr(frame);
   answer.send(socket_);
-  return fields;
 }
 
 }  // namespace adrastea::testing

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <adrastea/testing/deadline.hpp>
+#include <adrastea/testing/kernel_process.hpp>
 #include <adrastea/testing/message.hpp>
 
 #include <zmq.hpp>
@@ -16,7 +17,7 @@ namespace adrastea::testing {
 /// Threads: one. Errors: Failure.
 class Registrar {
  public:
-  Registrar();
+  explicit Registrar(Acknowledgement acknowledgement);
 
   /// What to write instead of a connection file. Its key and signature_scheme are for the kernel's channels too.
   [[nodiscard]] Json registration_file() const;
@@ -26,7 +27,9 @@ class Registrar {
 
  private:
   [[nodiscard]] Json accept(const Json& file);
+  void acknowledge(zmq::message_t identity, const Connection& registered);
 
+  const Acknowledgement acknowledgement_;
   zmq::context_t context_;
   zmq::socket_t socket_;
   int port_ = 0;

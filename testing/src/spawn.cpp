@@ -30,16 +30,15 @@ struct Prepared {
   int stderr_fd = -1;
 };
 
-int open_log(const std::filesystem::path& path) {
-  const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-  if (fd < 0) throw Failure(path.string() + ": " + std::strerror(errno));
-  return fd;
+std::string executable(const std::string& path, const std::string& name) {
+  if (::access(path.c_str(), X_OK) != 0) throw Failure("cannot start '" + name + "': " + std::strerror(errno));
+  return path;
 }
 
 /// As a shell finds a program: by PATH, unless its name has a slash.
 std::string find_program(const std::string& name) {
   const char* path = std::getenv("PATH");
-  if (name.find('/') != std::string::npos || path == nullptr) return name;
+  if (name.find('/') != std::string::npos || path == nullptr) return executable(name, name);
   std::string_view rest = path;
   while (!rest.empty()) {
     const std::string_view folder = rest.substr(0, rest.find(':'));
@@ -47,7 +46,7 @@ std::string find_program(const std::string& name) {
     std::string candidate = std::string(folder) + "/" + name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
   }
-  return name;
+  throw Failure("cannot start '" + name + "': no such program in PATH");
 }
 
 Prepared prepare(const SpawnRequest& request) {
@@ -66,8 +65,8 @@ Prepared prepare(const SpawnRequest& request) {
   if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw Failure("pipe: " + std::string(std::strerror(errno)));
   ::close(ends[1]);
   made.stdin_fd = ends[0];
-  made.stdout_fd = open_log(request.stdout_file);
-  made.stderr_fd = open_log(request.stderr_file);
+  made.stdout_fd = request.stdout_fd;
+  made.stderr_fd = request.stderr_fd;
   return made;
 }
 
@@ -130,7 +129,7 @@ Spawned spawn(const SpawnRequest& request) {
       throw Failure("the process in between started no kernel");
     }
   }
-  for (const int fd : {pid_pipe[0], prepared.stdin_fd, prepared.stdout_fd, prepared.stderr_fd}) ::close(fd);
+  for (const int fd : {pid_pipe[0], prepared.stdin_fd}) ::close(fd);
   return spawned;
 }
 

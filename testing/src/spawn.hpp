@@ -3,7 +3,6 @@
 
 #include <sys/types.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -15,8 +14,8 @@ struct SpawnRequest {
   std::vector<std::string> environment;  ///< NAME=VALUE, beside ours
   bool tell_parent = true;               ///< JPY_PARENT_PID
   bool through_parent = false;           ///< a process in between is the parent, and lives until it is killed
-  std::filesystem::path stdout_file;
-  std::filesystem::path stderr_file;
+  int stdout_fd = -1;                    ///< not closed here
+  int stderr_fd = -1;
 };
 
 struct Spawned {
@@ -24,8 +23,9 @@ struct Spawned {
   pid_t parent = -1;  ///< of the process in between
 };
 
-/// Own session, no blocked or ignored signals, a stdin at its end, output into files. A program that cannot be started
-/// ends with status 127. The program is killed when the calling thread ends, unless there is a process in between.
+/// Own session, no blocked or ignored signals, a stdin at its end. Errors: Failure for a program that is not there; one
+/// that the system cannot execute ends with status 127. The program is killed when the calling thread ends, unless there is
+/// a process in between.
 [[nodiscard]] Spawned spawn(const SpawnRequest& request);
 
 }  // namespace adrastea::testing

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +33,9 @@ struct ClientOptions {
   /// message is missed depends on it, never whether.
   std::chrono::milliseconds quiet{1000};
   std::chrono::milliseconds patience{30000};  ///< of every wait that gets no Deadline of its own
+  /// Types of messages that this kernel does not handle, as the protocol allows for most: neither a reply nor busy and idle
+  /// are due.
+  std::set<std::string> unhandled{};
 };
 
 struct SendOptions {
@@ -40,14 +44,15 @@ struct SendOptions {
   Json header = Json::object();  ///< replaces or adds fields of the header
   Frames buffers{};
   std::optional<std::string> raw_content{};  ///< this instead of the content
-  std::optional<bool> reply_due{};           ///< default: for every request type of the protocol
+  std::optional<bool> reply_due{};           ///< default: for every request type of the protocol that the kernel handles
+  std::optional<bool> published_due{};       ///< busy and idle; default: for whatever the kernel handles
 };
 
 struct ExecuteOptions {
   bool silent = false;
   bool store_history = true;
-  bool allow_stdin = false;
-  bool stop_on_error = true;
+  std::optional<bool> allow_stdin = false;   ///< none: the request has no such field
+  std::optional<bool> stop_on_error = true;  ///< the same
   Json user_expressions = Json::object();
   SendOptions send{};
 };
@@ -147,7 +152,8 @@ class KernelClient {
 
   /// For a request that starts something that publishes on after its idle.
   void allow_late_output(const std::string& id);
-  /// Whatever was received and is not asserted yet is none of the test's business.
+  /// What was received and is not asserted yet is none of the test's business, nor is what still comes for requests sent so
+  /// far.
   void forget_unasserted();
   /// Messages on iopub whose parent was another client's, in order, since the last call.
   std::vector<Message> take_foreign();
@@ -159,6 +165,8 @@ class KernelClient {
   [[nodiscard]] bool waiting(Channel channel);
   /// What was published about a request and is not taken yet.
   [[nodiscard]] std::vector<Message> published(const std::string& id);
+  /// Whether one of them is as wanted; copies none.
+  [[nodiscard]] bool has_published(const std::string& id, const std::function<bool(const Message&)>& wanted);
   /// The welcome of this client, if one came.
   [[nodiscard]] const std::optional<Message>& welcome() const;
   /// All welcomes that came, other clients' too.

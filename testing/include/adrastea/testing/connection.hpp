@@ -22,6 +22,9 @@ struct Connection {
   [[nodiscard]] std::string scheme() const { return fields.value("signature_scheme", "hmac-sha256"); }
 };
 
+/// What it means that libzmq takes no message for a kernel, however few wait.
+[[nodiscard]] std::string refused_connection(Channel channel);
+
 /// "shell_port" and so on.
 [[nodiscard]] std::string port_key(Channel channel);
 

@@ -15,6 +15,8 @@
 
 namespace adrastea::testing {
 
+class OutputLog;
+class PrivateDirectory;
 class Registrar;
 
 enum class Transport {
@@ -25,6 +27,13 @@ enum class Transport {
   curve,      ///< as tcp, encrypted by CurveZMQ (JEP 145)
 };
 [[nodiscard]] const char* to_string(Transport transport) noexcept;
+
+/// What a registrar answers to a kernel that has told its ports.
+enum class Acknowledgement {
+  given,
+  none,    ///< nothing
+  forged,  ///< signed with another key
+};
 
 struct LaunchOptions {
   Transport transport = Transport::ipc;
@@ -37,7 +46,8 @@ struct LaunchOptions {
   bool through_parent = false;                ///< by a process in between, which kill_parent() ends
   Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
   std::optional<std::string> file_text{};     ///< the connection file's bytes instead
-  bool write_file = true;                     ///< false: the kernel is told of a connection file that is not there
+  Acknowledgement acknowledgement = Acknowledgement::given;  ///< with handshake
+  bool write_file = true;  ///< false: the kernel is told of a connection file that is not there
 };
 
 /// How a process ended.
@@ -53,7 +63,8 @@ struct Ending {
 /// Usage: construct, connect clients to connection(), end it (a client's shutdown, signal()), then wait().
 /// Threads: the one that made it; the kernel is killed when that thread ends.
 /// Errors: Failure. What a sanitizer wrote to the kernel's stderr is reported when the process has ended.
-/// Lifetime: the destructor kills the kernel's process group and removes its directory; nothing outlives it.
+/// Lifetime: the destructor kills the kernel's process group, reaps what of it became this process's child, and removes its
+///   directory; nothing outlives it.
 class KernelProcess {
  public:
   explicit KernelProcess(const std::filesystem::path& program, LaunchOptions options = {});
@@ -73,8 +84,8 @@ class KernelProcess {
   [[nodiscard]] const std::filesystem::path& connection_file() const noexcept { return file_; }
   /// The connection file's bytes as the kernel found them.
   [[nodiscard]] const std::string& written() const noexcept { return written_; }
-  /// Private to this kernel: connection file, ipc sockets, captured output, and Jupyter's data directory (data) unless the
-  /// options name another.
+  /// Private to this kernel, in TMPDIR if that is short enough for ipc: connection file, ipc sockets, and Jupyter's data
+  /// directory (data) unless the options name another.
   [[nodiscard]] const std::filesystem::path& directory() const noexcept { return directory_; }
 
   void signal(int number) const;
@@ -88,6 +99,7 @@ class KernelProcess {
   /// Waits for the end and reaps.
   Ending wait(Deadline deadline = Deadline());
 
+  /// What it wrote, of much the beginning and the newest.
   [[nodiscard]] std::string stdout_text() const;
   [[nodiscard]] std::string stderr_text() const;
   /// Resident memory now.
@@ -106,11 +118,13 @@ class KernelProcess {
   void await_registration(Deadline deadline);
 
   LaunchOptions options_;
+  std::unique_ptr<PrivateDirectory> home_;
   std::filesystem::path directory_;
   std::filesystem::path file_;
   std::string written_;
   std::vector<int> reserved_;  ///< sockets that keep the fixed ports from others
   std::unique_ptr<Registrar> registrar_;
+  std::unique_ptr<OutputLog> log_;
   std::optional<Json> registered_;  ///< the connection that the kernel told the registrar
   int inotify_ = -1;
   pid_t pid_ = -1;

@@ -32,6 +32,7 @@ struct SentRequest {
   std::string subshell{};     ///< empty for the main shell
   bool published_due = true;  ///< who sent it receives all of iopub
   bool counted = true;        ///< store_history: else the reply may tell the number of the last cell that was stored
+  bool routed = false;        ///< had identities of its own before the delimiter, which come back with its reply
 };
 
 /// The promise about order, held against every message of a kernel that one client sees:
