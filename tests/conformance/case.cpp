@@ -4,6 +4,8 @@
 #include "cases/cases.hpp"
 #include "verdict.hpp"
 
+#include <adrastea/testing/oracle.hpp>
+
 #include <algorithm>
 
 namespace adrastea::conformance {
@@ -59,17 +61,44 @@ const std::vector<Case>& all_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> joined;
     for (const auto group :
-         {start_cases,           curve_cases,           welcome_cases,       info_cases,          execute_cases,
-          output_cases,          errors_cases,          abort_cases,         stdin_cases,         comm_cases,
-          completion_cases,      history_cases,         interrupt_cases,     shutdown_cases,      control_cases,
-          heartbeat_cases,       abuse_signature_cases, abuse_framing_cases, abuse_json_cases,    abuse_messages_cases,
-          abuse_transport_cases, abuse_iopub_cases,     abuse_stdin_cases,   abuse_signals_cases, abuse_end_cases}) {
+         {start_cases,         curve_cases,          handshake_cases,       welcome_cases,         info_cases,
+          offers_cases,        execute_cases,        output_cases,          errors_cases,          abort_cases,
+          stdin_cases,         comm_cases,           completion_cases,      history_cases,         interrupt_cases,
+          shutdown_cases,      control_cases,        heartbeat_cases,       abuse_signature_cases, abuse_framing_cases,
+          abuse_json_cases,    abuse_messages_cases, abuse_transport_cases, abuse_iopub_cases,     abuse_stdin_cases,
+          abuse_signals_cases, abuse_end_cases}) {
       const std::vector<Case> some = group();
       joined.insert(joined.end(), some.begin(), some.end());
     }
     return joined;
   }();
   return cases;
+}
+
+Rule rule_of(const Case& subject) {
+  Rule rule;
+  rule.id = subject.id;
+  rule.section = subject.section;
+  rule.level = subject.level;
+  rule.requirement = subject.requirement;
+  rule.action = subject.action;
+  rule.legal = subject.legal;
+  return rule;
+}
+
+std::vector<Rule> watched_rules() {
+  std::vector<Rule> rules;
+  for (const auto& rule : testing::standing_rules()) {
+    rules.push_back({rule.id, rule.section, Level::must, rule.requirement, "watches every message of every case",
+                     "no message that breaks it"});
+  }
+  return rules;
+}
+
+std::string as_utf8(const std::string& text) {
+  using testing::Json;
+  // The JSON library knows what to replace.
+  return Json::parse(Json(text).dump(-1, ' ', false, Json::error_handler_t::replace)).get<std::string>();
 }
 
 std::map<Verdict, int> Report::count() const {
@@ -80,7 +109,7 @@ std::map<Verdict, int> Report::count() const {
 
 bool Report::conforms() const {
   auto sum = count();
-  return sum[Verdict::fail] == 0 && sum[Verdict::error] == 0 && (!strict || sum[Verdict::warning] == 0);
+  return judged && sum[Verdict::fail] == 0 && sum[Verdict::error] == 0 && (!strict || sum[Verdict::warning] == 0);
 }
 
 }  // namespace adrastea::conformance

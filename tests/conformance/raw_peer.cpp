@@ -69,7 +69,10 @@ RawPeer::RawPeer(Trial& trial, const RawPeerOptions& options)
 
 RawPeer::~RawPeer() = default;
 
-void RawPeer::send(Channel channel, const Frames& frames) { to_multipart(frames).send(sockets_->of.at(channel)); }
+void RawPeer::send(Channel channel, const Frames& frames) {
+  if (!to_multipart(frames).send(sockets_->of.at(channel), static_cast<int>(zmq::send_flags::dontwait)))
+    fail(testing::refused_connection(channel));
+}
 
 void RawPeer::send_everywhere(const Frames& frames) {
   for (const Channel channel : {Channel::shell, Channel::control, Channel::stdin_channel}) send(channel, frames);

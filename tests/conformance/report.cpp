@@ -40,6 +40,7 @@ std::string joined(const std::vector<std::string>& lines) {
 
 std::string summary_line(const Report& report) {
   auto sum = report.count();
+  if (!report.judged) return report.kernel + " could not be judged: it does not start, or does not answer";
   std::string line = report.kernel + (report.conforms() ? " conforms: " : " does NOT conform: ");
   for (const Verdict verdict : k_verdicts) {
     if (sum[verdict] > 0 || verdict == Verdict::pass || verdict == Verdict::fail)
@@ -50,7 +51,7 @@ std::string summary_line(const Report& report) {
 
 std::string escape_cell(const std::string& text) {
   std::string made;
-  for (const char letter : text.substr(0, 300)) {
+  for (const char letter : as_utf8(text.substr(0, 300))) {
     if (letter == '|') made += '\\';
     made += letter == '\n' ? ' ' : letter;
   }
@@ -72,13 +73,37 @@ Json to_json(const Outcome& outcome) {
           {"seconds", outcome.seconds}};
 }
 
+bool fails(const Outcome& outcome, bool strict) {
+  return outcome.verdict == Verdict::fail || (strict && outcome.verdict == Verdict::warning);
+}
+
+struct JunitSums {
+  int tests = 0;
+  int failures = 0;
+  int errors = 0;
+  int skipped = 0;
+  double seconds = 0;
+
+  void add(const Outcome& outcome, bool strict) {
+    ++tests;
+    failures += fails(outcome, strict) ? 1 : 0;
+    errors += outcome.verdict == Verdict::error ? 1 : 0;
+    skipped += outcome.verdict == Verdict::not_applicable ? 1 : 0;
+    seconds += outcome.seconds;
+  }
+  [[nodiscard]] std::string attributes() const {
+    return " tests=\"" + std::to_string(tests) + "\" failures=\"" + std::to_string(failures) + "\" errors=\"" +
+           std::to_string(errors) + "\" skipped=\"" + std::to_string(skipped) + "\" time=\"" + seconds_text(seconds) + "\"";
+  }
+};
+
 std::string junit_case(const Outcome& outcome, bool strict) {
   std::string text = "    <testcase classname=\"" + escape_markup(outcome.launch) + "." +
                      escape_markup(outcome.id.substr(0, outcome.id.find('.'))) + "\" name=\"" + escape_markup(outcome.id) +
                      "\" time=\"" + seconds_text(outcome.seconds) + "\">";
   const std::string said = escape_markup(joined(outcome.findings));
   const std::string body = escape_markup(outcome.requirement) + "\n" + said + "\n" + escape_markup(outcome.transcript);
-  if (outcome.verdict == Verdict::fail || (strict && outcome.verdict == Verdict::warning)) {
+  if (fails(outcome, strict)) {
     text += "\n      <failure message=\"" + escape_markup(outcome.requirement) + "\">" + body + "</failure>";
   } else if (outcome.verdict == Verdict::error) {
     text += "\n      <error>" + body + "</error>";
@@ -90,11 +115,22 @@ std::string junit_case(const Outcome& outcome, bool strict) {
   return text + "\n    </testcase>\n";
 }
 
+constexpr std::string_view k_replacement = "\xef\xbf\xbd";
+
+/// U+FFFE and U+FFFF are UTF-8 that XML has no way to write.
+std::string without_noncharacters(std::string text) {
+  for (const std::string_view odd : {"\xef\xbf\xbe", "\xef\xbf\xbf"}) {
+    for (std::size_t at = text.find(odd); at != std::string::npos; at = text.find(odd, at))
+      text.replace(at, odd.size(), k_replacement);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string escape_markup(const std::string& text) {
   std::string made;
-  for (const char letter : text) {
+  for (const char letter : without_noncharacters(text)) {
     if (letter == '&') {
       made += "&amp;";
     } else if (letter == '<') {
@@ -106,7 +142,7 @@ std::string escape_markup(const std::string& text) {
     } else if (static_cast<unsigned char>(letter) >= 0x20 || letter == '\n' || letter == '\t') {
       made += letter;
     } else {
-      made += "\xef\xbf\xbd";  // XML has no way to write the others
+      made += k_replacement;  // XML has no way to write the others
     }
   }
   return made;
@@ -144,6 +180,7 @@ std::string json_report(const Report& report) {
                    {"seconds", report.seconds},
                    {"messages", report.messages},
                    {"counts", sums},
+                   {"judged", report.judged},
                    {"conforms", report.conforms()},
                    {"outcomes", outcomes}};
   return whole.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
@@ -152,27 +189,22 @@ std::string json_report(const Report& report) {
 std::string junit_report(const Report& report) {
   std::set<std::string> launches;
   for (const auto& outcome : report.outcomes) launches.insert(outcome.launch);
-  std::string text = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"jupyter-conformance\">\n";
+  std::string suites;
+  JunitSums all;
   for (const auto& launch : launches) {
     std::string cases;
-    int all = 0;
-    int failures = 0;
-    int errors = 0;
-    int skipped = 0;
+    JunitSums sums;
     for (const auto& outcome : report.outcomes) {
       if (outcome.launch != launch) continue;
-      ++all;
-      const bool failed = outcome.verdict == Verdict::fail || (report.strict && outcome.verdict == Verdict::warning);
-      failures += failed ? 1 : 0;
-      errors += outcome.verdict == Verdict::error ? 1 : 0;
-      skipped += outcome.verdict == Verdict::not_applicable ? 1 : 0;
+      sums.add(outcome, report.strict);
+      all.add(outcome, report.strict);
       cases += junit_case(outcome, report.strict);
     }
-    text += "  <testsuite name=\"" + escape_markup(report.kernel + " over " + launch) + "\" tests=\"" +
-            std::to_string(all) + "\" failures=\"" + std::to_string(failures) + "\" errors=\"" + std::to_string(errors) +
-            "\" skipped=\"" + std::to_string(skipped) + "\">\n" + cases + "  </testsuite>\n";
+    suites += "  <testsuite name=\"" + escape_markup(report.kernel + " over " + launch) + "\"" + sums.attributes() + ">\n" +
+              cases + "  </testsuite>\n";
   }
-  return text + "</testsuites>\n";
+  return "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"jupyter-conformance\"" + all.attributes() + ">\n" +
+         suites + "</testsuites>\n";
 }
 
 std::string markdown_report(const Report& report) {
@@ -183,6 +215,43 @@ std::string markdown_report(const Report& report) {
     const std::string verdict = to_string(outcome.verdict);
     text += "| `" + outcome.id + "` | " + to_string(outcome.level) + " | " + outcome.launch + " | " +
             (counts(outcome) ? "**" + verdict + "**" : verdict) + " | " + escape_cell(said) + " |\n";
+  }
+  return text;
+}
+
+namespace {
+
+Json to_json(const Rule& rule) {
+  return {{"id", rule.id},
+          {"section", rule.section},
+          {"level", to_string(rule.level)},
+          {"requirement", rule.requirement},
+          {"action", rule.action},
+          {"legal", rule.legal}};
+}
+
+}  // namespace
+
+std::string text_list(const std::vector<Rule>& rules) {
+  std::string text;
+  for (const auto& rule : rules) {
+    text += rule.id + "\n    " + to_string(rule.level) + "  " + rule.requirement + "  [" + rule.section +
+            "]\n    tried: " + rule.action + "\n    legal: " + rule.legal + "\n";
+  }
+  return text;
+}
+
+std::string json_list(const std::vector<Rule>& rules) {
+  Json all = Json::array();
+  for (const auto& rule : rules) all.push_back(to_json(rule));
+  return all.dump(1) + "\n";
+}
+
+std::string markdown_list(const std::vector<Rule>& rules) {
+  std::string text = "| case | | requirement | section | tried | legal |\n|---|---|---|---|---|---|\n";
+  for (const auto& rule : rules) {
+    text += "| `" + rule.id + "` | " + to_string(rule.level) + " | " + escape_cell(rule.requirement) + " | " +
+            escape_cell(rule.section) + " | " + escape_cell(rule.action) + " | " + escape_cell(rule.legal) + " |\n";
   }
   return text;
 }

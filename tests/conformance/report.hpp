@@ -4,6 +4,7 @@
 #include "verdict.hpp"
 
 #include <string>
+#include <vector>
 
 namespace adrastea::conformance {
 
@@ -19,6 +20,11 @@ namespace adrastea::conformance {
 [[nodiscard]] std::string markdown_report(const Report& report);
 /// One page without anything from elsewhere, light or dark as the reader likes it.
 [[nodiscard]] std::string html_report(const Report& report);
+
+// The rules themselves, for --list.
+[[nodiscard]] std::string text_list(const std::vector<Rule>& rules);
+[[nodiscard]] std::string json_list(const std::vector<Rule>& rules);
+[[nodiscard]] std::string markdown_list(const std::vector<Rule>& rules);
 
 /// Text for XML and HTML, in elements and in attributes.
 [[nodiscard]] std::string escape_markup(const std::string& text);

@@ -86,17 +86,31 @@ std::string heading(const Report& report) {
   return text;
 }
 
+/// What a kernel's author has to look at comes first, then all else by group.
+std::string sections(const Report& report) {
+  std::string text;
+  for (const Verdict verdict : {Verdict::fail, Verdict::error, Verdict::warning}) {
+    std::string rows;
+    for (const auto& outcome : report.outcomes) rows += outcome.verdict == verdict ? details(outcome) : "";
+    if (!rows.empty()) text += std::string("<h2>") + to_string(verdict) + "</h2>\n" + rows;
+  }
+  std::map<std::string, std::string> groups;
+  for (const auto& outcome : report.outcomes) {
+    const bool good = outcome.verdict == Verdict::pass || outcome.verdict == Verdict::not_applicable;
+    if (good) groups[outcome.id.substr(0, outcome.id.find('.'))] += details(outcome);
+  }
+  for (const auto& [group, rows] : groups) text += "<h2>" + escape_markup(group) + "</h2>\n" + rows;
+  return text;
+}
+
 }  // namespace
 
 std::string html_report(const Report& report) {
-  std::map<std::string, std::string> groups;
-  for (const auto& outcome : report.outcomes) groups[outcome.id.substr(0, outcome.id.find('.'))] += details(outcome);
   std::string text =
       "<!doctype html>\n<html lang=en><meta charset=utf-8>\n"
       "<meta name=viewport content=\"width=device-width, initial-scale=1\">\n<title>" +
       escape_markup(report.kernel) + ": conformance</title>\n<style>" + std::string(k_style) + "</style>\n";
-  text += heading(report) + counts(report);
-  for (const auto& [group, rows] : groups) text += "<h2>" + escape_markup(group) + "</h2>\n" + rows;
+  text += heading(report) + counts(report) + sections(report);
   std::array<char, 64> time{};
   std::snprintf(time.data(), time.size(), "%.1f s", report.seconds);
   return text + "<footer>jupyter-conformance " + ADRASTEA_VERSION + " checked " + std::to_string(report.messages) +

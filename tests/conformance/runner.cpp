@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "runner.hpp"
 
+#include "first_look.hpp"
 #include "trial.hpp"
 
 #include <adrastea/testing/oracle.hpp>
@@ -38,14 +39,18 @@ struct Standing {
   std::map<std::string, std::size_t> received;  ///< by message type
 };
 
-Outcome outcome_of(const Case& subject) {
+/// What kernels write is in there as they wrote it, and transcripts are cut anywhere.
+void make_utf8(Report& report) {
+  report.kernel = as_utf8(report.kernel);
+  for (auto& outcome : report.outcomes) {
+    outcome.transcript = as_utf8(outcome.transcript);
+    for (auto& finding : outcome.findings) finding = as_utf8(finding);
+  }
+}
+
+Outcome outcome_of(Rule rule) {
   Outcome outcome;
-  outcome.id = subject.id;
-  outcome.section = subject.section;
-  outcome.level = subject.level;
-  outcome.requirement = subject.requirement;
-  outcome.action = subject.action;
-  outcome.legal = subject.legal;
+  static_cast<Rule&>(outcome) = std::move(rule);
   return outcome;
 }
 
@@ -54,6 +59,26 @@ std::pair<std::string, std::string> split(const std::string& finding) {
   const std::size_t end = finding.find("\ntranscript:");
   if (end == std::string::npos) return {finding, ""};
   return {finding.substr(0, end), finding.substr(end + 1)};
+}
+
+/// One of each rule that was broken: what a client waits for in vain may have come in another form.
+std::vector<std::string> broken_rules(const Trial& trial) {
+  std::vector<std::string> lines;
+  std::set<std::string> told;
+  for (const auto& violation : trial.violations()) {
+    if (told.insert(violation.rule).second) lines.push_back(violation.rule + ": " + split(violation.finding).first);
+  }
+  return lines;
+}
+
+/// One of a kind is enough from one case.
+void note_violations(const Trial& trial, const std::string& id, Standing& standing) {
+  std::set<std::string> told;
+  for (const auto& violation : trial.violations()) {
+    auto [text, transcript] = split(violation.finding);
+    if (told.insert(violation.rule).second) standing.findings[violation.rule].push_back(id + ": " + text);
+    standing.transcripts.try_emplace(violation.rule, std::move(transcript));
+  }
 }
 
 class Runner {
@@ -65,10 +90,13 @@ class Runner {
 
  private:
   void try_first(Transport transport);
-  Outcome start_outcome(Transport transport, const std::string& finding) const;
+  Outcome start_outcome(Transport transport, const std::vector<std::string>& findings) const;
   [[nodiscard]] std::vector<Task> tasks() const;
   void work(const std::vector<Task>& tasks);
   Outcome run_one(const Task& task);
+  /// NotApplicable when it is clear before that the case can show nothing.
+  void need(const Task& task) const;
+  void clean_up(Trial& trial, const Task& task);
   void judge(Trial& trial, Outcome& outcome) const;
   void keep(const Task& task, const Trial& trial);
   void add_standing(Transport transport, int round);
@@ -80,6 +108,7 @@ class Runner {
   Samples samples_;
   const RunOptions& options_;
   std::map<Transport, Abilities> abilities_;  ///< of the launch modes that work
+  std::string spoiled_by_;                    ///< the case after which a kernel of somebody else's was of no use any more
   std::atomic<std::size_t> next_{0};
   std::mutex mutex_;  ///< guards what follows
   std::map<std::pair<Transport, int>, Standing> standing_;
@@ -88,54 +117,45 @@ class Runner {
   Report report_;
 };
 
-Abilities look_at(Trial& trial) {
-  Abilities seen;
-  const Exchange info = trial.ask(Channel::shell, "kernel_info_request");
-  if (!info.reply) throw Failure("kernel_info_request on shell is not answered");
-  seen.kernel_info = info.reply->content;
-  return seen;
-}
-
-/// Whether it does this at all. That it should is what a case is about.
-bool does(const std::function<bool()>& thing) {
-  try {
-    return thing();
-  } catch (const Failure&) {
-    return false;
-  }
-}
-
-void look_closer(Trial& trial, Abilities& seen) {
-  seen.welcome = trial.client().welcome().has_value();
-  seen.heartbeat = does([&] { return trial.client().ping({"ping"}) == testing::Frames{"ping"}; });
-  seen.prints = trial.has_sample("print") && does([&] {
-                  const std::string text = trial.word();
-                  return trial.run(trial.sample("print", {{"text", text}})).text("stdout").find(text) != std::string::npos;
-                });
-  seen.control_info = does([&] { return trial.ask(Channel::control, "kernel_info_request").reply.has_value(); });
+/// How a cell of a sample of the user's own fails in this kernel. No verdict about the kernel would mean anything then.
+std::optional<std::string> misprint(Trial& trial, const Samples& samples) {
+  Samples shipped;
+  shipped.choose(samples.language());
+  if (!samples.code("print") || samples.code("print") == shipped.code("print")) return std::nullopt;
+  const Exchange cell = trial.run(trial.sample("print", {{"text", trial.word()}}));
+  // Both of them: a kernel that says only one is wrong itself.
+  if (cell.status() != "error" || Trial::of_type(cell, "error").empty()) return std::nullopt;
+  return "the sample 'print' that --samples gives for the language '" + samples.language() +
+         "' fails in this kernel: " + testing::text_of(cell.reply->content, "ename") + ": " +
+         testing::text_of(cell.reply->content, "evalue");
 }
 
 void Runner::try_first(Transport transport) {
   const auto start = Clock::now();
   Abilities seen;
   Trial first(target_, seen, samples_, transport, options_.patience, options_.seed);
-  std::string finding;
+  std::vector<std::string> findings;
+  std::optional<std::string> unusable;
   try {
-    seen = look_at(first);
+    look_at(first, seen);
     const auto language = seen.kernel_info.find("language_info");
     const std::string name = language != seen.kernel_info.end() ? testing::text_of(*language, "name") : "";
     samples_.choose(name);
     if (!samples_.code("print")) samples_.choose(target_.language);
-    look_closer(first, seen);
+    unusable = misprint(first, samples_);
+    if (!unusable) look_closer(first, seen);
     abilities_[transport] = seen;
     if (report_.kernel_info.is_null()) report_.kernel_info = seen.kernel_info;
   } catch (const std::exception& error) {
-    finding = error.what();
+    findings = broken_rules(first);
+    findings.insert(findings.begin(), split(first.how_it_ended().value_or(error.what())).first);
   }
-  first.finish(!finding.empty());
-  Outcome outcome = start_outcome(transport, finding);
+  if (unusable) throw Failure(*unusable);
+  first.finish(true);  // which asks nothing more of a kernel that may be ending
+  if (findings.empty()) note_violations(first, "start." + std::string(to_string(transport)), standing_[{transport, 1}]);
+  Outcome outcome = start_outcome(transport, findings);
   outcome.seconds = seconds_since(start);
-  if (!finding.empty()) outcome.transcript += "\n" + first.transcript();
+  if (!findings.empty()) outcome.transcript = first.transcript();
   report_.outcomes.push_back(std::move(outcome));
 }
 
@@ -153,20 +173,23 @@ std::string requirement_of(Transport transport) {
   return std::string("A kernel starts with a connection file for ") + to_string(transport) + ".";
 }
 
-Outcome Runner::start_outcome(Transport transport, const std::string& finding) const {
+Outcome Runner::start_outcome(Transport transport, const std::vector<std::string>& findings) const {
   Outcome outcome;
   outcome.launch = to_string(transport);
   outcome.id = "start." + outcome.launch;
   outcome.section = section_of(transport);
-  // A launcher may ask for any of them, and most ask for tcp.
-  outcome.level = transport == Transport::tcp ? Level::must : Level::should;
-  outcome.requirement = requirement_of(transport);
-  outcome.action = "starts the kernel and asks for kernel_info on shell";
-  outcome.legal = "kernel_info_reply, and something published about it";
-  if (!finding.empty()) {
-    outcome.verdict = outcome.level == Level::must ? Verdict::fail : Verdict::warning;
-    std::tie(outcome.findings.emplace_back(), outcome.transcript) = split(finding);
+  if (target_.existing) {
+    outcome.requirement = "A kernel that runs answers where its connection file says.";
+    outcome.action = "asks the running kernel for kernel_info on shell";
+  } else {
+    // A launcher may ask for any of them, and most ask for tcp.
+    outcome.level = transport == Transport::tcp ? Level::must : Level::should;
+    outcome.requirement = requirement_of(transport);
+    outcome.action = "starts the kernel and asks for kernel_info on shell";
   }
+  outcome.legal = "kernel_info_reply, and something published about it";
+  if (!findings.empty()) outcome.verdict = outcome.level == Level::must ? Verdict::fail : Verdict::warning;
+  outcome.findings = findings;
   return outcome;
 }
 
@@ -195,12 +218,13 @@ void Runner::work(const std::vector<Task>& tasks) {
 
 Outcome Runner::run_one(const Task& task) {
   const auto start = Clock::now();
-  Outcome outcome = outcome_of(*task.subject);
+  Outcome outcome = outcome_of(rule_of(*task.subject));
   outcome.launch = to_string(task.transport);
   outcome.round = task.round;
   Trial trial(target_, abilities_.at(task.transport), samples_, task.transport, options_.patience, task.seed);
   bool ended_early = true;
   try {
+    need(task);
     task.subject->run(trial);
     ended_early = false;
   } catch (const NotApplicable& reason) {
@@ -214,6 +238,7 @@ Outcome Runner::run_one(const Task& task) {
     outcome.findings.emplace_back(error.what());
   }
   try {
+    clean_up(trial, task);
     trial.finish(ended_early || !trial.findings().empty());
   } catch (const std::exception& error) {
     trial.check(false, error.what());
@@ -222,6 +247,22 @@ Outcome Runner::run_one(const Task& task) {
   outcome.seconds = seconds_since(start);
   keep(task, trial);
   return outcome;
+}
+
+void Runner::need(const Task& task) const {
+  if (!spoiled_by_.empty()) Trial::not_applicable("the kernel has not answered any more since " + spoiled_by_);
+  if (const auto type = unhandled_type(abilities_.at(task.transport), task.subject->id))
+    Trial::not_applicable(*type == "input_reply" ? "a cell that asks for input fails: the kernel has no stdin"
+                                                 : "the kernel does not handle " + *type + ", which is optional");
+}
+
+/// A kernel that somebody else started is used by one case after the other, and by one worker.
+void Runner::clean_up(Trial& trial, const Task& task) {
+  try {
+    trial.clean_up();
+  } catch (const Failure&) {
+    spoiled_by_ = task.subject->id;
+  }
 }
 
 void Runner::judge(Trial& trial, Outcome& outcome) const {
@@ -239,27 +280,17 @@ void Runner::keep(const Task& task, const Trial& trial) {
     standing.received[type] += count;
     report_.messages += count;
   }
-  std::set<std::string> told;
-  for (const auto& violation : trial.violations()) {
-    auto [text, transcript] = split(violation.finding);
-    if (told.insert(violation.rule).second)  // one of a kind is enough from one case
-      standing.findings[violation.rule].push_back(std::string(task.subject->id) + ": " + text);
-    standing.transcripts.try_emplace(violation.rule, std::move(transcript));
-  }
+  note_violations(trial, std::string(task.subject->id), standing);
 }
 
 void Runner::add_standing(Transport transport, int round) {
   const Standing& standing = standing_[{transport, round}];
-  for (const auto& rule : testing::standing_rules()) {
+  for (const auto& rule : watched_rules()) {
     const auto found = standing.findings.find(rule.id);
     const bool broken = found != standing.findings.end();
-    if (!selected(rule.id) && !broken) continue;
-    Outcome outcome;
-    outcome.id = rule.id;
-    outcome.section = rule.section;
-    outcome.requirement = rule.requirement;
-    outcome.action = "watches every message of every case";
-    outcome.legal = "no message that breaks it";
+    // A broken rule is told of whatever --only leaves, but for one that is left out by name.
+    if (matches_any(rule.id, options_.skip) || (!broken && !matches_any(rule.id, options_.only))) continue;
+    Outcome outcome = outcome_of(rule);
     outcome.launch = to_string(transport);
     outcome.round = round;
     if (broken) {
@@ -284,10 +315,7 @@ Report Runner::run() {
     throw Failure("no case is left by --only " + options_.only + (options_.skip.empty() ? "" : " --skip " + options_.skip) +
                   " (--list names them; rules that are always watched need a case to be watched in)");
   for (const Transport transport : options_.launches) try_first(transport);
-  if (abilities_.empty()) {
-    throw Failure("the kernel does not start: " + report_.outcomes.front().findings.at(0) + "\n" +
-                  report_.outcomes.front().transcript);
-  }
+  report_.judged = !abilities_.empty();
   const std::vector<Task> all = tasks();
   outcomes_.resize(all.size());
   std::vector<std::thread> workers;
@@ -297,6 +325,7 @@ Report Runner::run() {
   for (int round = 1; round <= options_.repeat; ++round) {
     for (const auto& [transport, abilities] : abilities_) add_standing(transport, round);
   }
+  make_utf8(report_);
   report_.seconds = seconds_since(start);
   return std::move(report_);
 }

@@ -12,7 +12,7 @@
 namespace adrastea::conformance {
 
 struct RunOptions {
-  std::vector<testing::Transport> launches{testing::Transport::ipc};
+  std::vector<testing::Transport> launches{testing::Transport::tcp};
   std::string only = "*";
   std::string skip;
   int repeat = 1;
@@ -24,7 +24,8 @@ struct RunOptions {
 };
 
 /// Tries every selected case on the kernel, each on a process of its own, and judges the standing rules over all of them.
-/// Errors: Failure when the kernel cannot be started in any launch mode.
+/// A kernel that starts in no launch mode has nothing but these starts in its report. Errors: Failure when no case is
+/// selected, or a sample of the user's own is of no use.
 [[nodiscard]] Report run_cases(const Target& target, Samples samples, const RunOptions& options);
 
 }  // namespace adrastea::conformance

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cctype>
 #include <fstream>
+#include <regex>
 
 namespace adrastea::testing {
 /// Made by CMake of samples.json.
@@ -21,9 +22,56 @@ std::string lower(std::string text) {
   return text;
 }
 
+std::string listed(const std::set<std::string>& names) {
+  std::string text;
+  for (const auto& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+/// The {words} of a text. ${word} is code in many a language, and nothing to fill in unless the sample must have it.
+std::set<std::string> placeholders_of(const std::string& text) {
+  static const std::regex form(R"(\{([a-z]+)\})");
+  std::set<std::string> found;
+  for (std::sregex_iterator each(text.begin(), text.end(), form); each != std::sregex_iterator(); ++each) {
+    const std::size_t at = static_cast<std::size_t>(each->position());
+    found.insert((at > 0 && text[at - 1] == '$' ? "$" : "") + (*each)[1].str());
+  }
+  return found;
+}
+
+/// What is wrong with a sample's placeholders, if anything.
+std::optional<std::string> misfilled(const std::string& code, const std::set<std::string>& due) {
+  const std::set<std::string> found = placeholders_of(code);
+  for (const auto& word : due) {
+    if (!found.contains(word) && !found.contains("$" + word)) return "lacks {" + word + "}";
+  }
+  for (const auto& word : found) {
+    if (!word.starts_with('$') && !due.contains(word))
+      return "has {" + word + "}, which nothing fills in (write { " + word + " } where it is code)";
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
-Samples::Samples() : languages_(testing::Json::parse(testing::k_samples.at("samples")).at("languages")) {}
+Samples::Samples() {
+  testing::Json shipped = testing::Json::parse(testing::k_samples.at("samples"));
+  languages_ = std::move(shipped.at("languages"));
+  for (const auto& [name, what] : shipped.at("what each does").items())
+    placeholders_[name] = placeholders_of(what.get<std::string>());
+}
+
+std::optional<std::string> Samples::complaint(const std::string& name, const testing::Json& code) const {
+  if (!code.is_string() && !code.is_null()) return " is no string";
+  const auto due = placeholders_.find(name);
+  if (due == placeholders_.end()) {
+    std::set<std::string> names;
+    for (const auto& [known, words] : placeholders_) names.insert(known);
+    return ": there is no such sample; there are: " + listed(names);
+  }
+  const auto wrong = code.is_string() ? misfilled(code.get<std::string>(), due->second) : std::nullopt;
+  return wrong ? std::optional(" " + *wrong) : std::nullopt;
+}
 
 void Samples::load(const std::filesystem::path& file) {
   std::ifstream stream(file);
@@ -35,11 +83,19 @@ void Samples::load(const std::filesystem::path& file) {
   for (const auto& [language, samples] : found->items()) {
     if (!samples.is_object()) throw testing::Failure(file.string() + ": languages." + language + " is no object");
     for (const auto& [name, code] : samples.items()) {
-      if (!code.is_string() && !code.is_null())
-        throw testing::Failure(file.string() + ": languages." + language + "." + name + " is no string");
+      if (const auto wrong = complaint(name, code))
+        throw testing::Failure(file.string() + ": languages." + language + "." + name + *wrong);
       languages_[lower(language)][name] = code;
     }
   }
+}
+
+void Samples::require_language(const std::string& language) const {
+  std::set<std::string> known;
+  for (const auto& [name, samples] : languages_.items()) known.insert(name);
+  if (!known.contains(lower(language)))
+    throw testing::Failure("--language " + language + ": there are no samples for it; there are for: " + listed(known) +
+                           " (--samples FILE adds others)");
 }
 
 void Samples::choose(const std::string& language) { language_ = lower(language); }

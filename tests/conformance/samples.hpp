@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace adrastea::conformance {
@@ -17,8 +18,10 @@ class Samples {
 
   /// Those of the tool.
   Samples();
-  /// Adds or replaces languages from a file of the same shape. Errors: Failure that names the file.
+  /// Adds or replaces languages from a file of the same shape. Errors: Failure that names the file and what is wrong there.
   void load(const std::filesystem::path& file);
+  /// Errors: Failure that names the languages that there are.
+  void require_language(const std::string& language) const;
   /// The samples that count from now on. A language without any has none.
   void choose(const std::string& language);
 
@@ -27,7 +30,11 @@ class Samples {
   [[nodiscard]] const std::string& language() const { return language_; }
 
  private:
+  /// What is wrong with a sample of this name, after its name.
+  [[nodiscard]] std::optional<std::string> complaint(const std::string& name, const testing::Json& code) const;
+
   testing::Json languages_;
+  std::map<std::string, std::set<std::string>> placeholders_;  ///< of all samples that any case uses, by name
   std::string language_;
 };
 

@@ -10,6 +10,7 @@ reports themselves (JSON) are left in the folder of results, and --only uses tho
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -33,29 +34,55 @@ class Kernel(NamedTuple):
     kernelspec: str
     source: str
     launch: str = "tcp"
+    package: str = ""
 
 
 KERNELS = [
     Kernel("adrastea-lua", "lua", "here", "all"),
     Kernel("adrastea-echo", "echo", "here", "all"),
-    Kernel("ipykernel", "python3", "PyPI"),
+    Kernel("ipykernel", "python3", "PyPI", package="ipykernel"),
     Kernel("xpython", "xpython", "Debian"),
     Kernel("IRkernel", "ir", "Debian"),
     Kernel("bash_kernel", "bash", "PyPI"),
 ]
 
 
+def known_rules(tool: str) -> dict[str, Outcome]:
+    listed = subprocess.run([tool, "--list", "--format", "json"], capture_output=True, text=True, check=True).stdout
+    return {rule["id"]: rule for rule in json.loads(listed)}
+
+
+def merged(before: Report, now: Report, rules: dict[str, Outcome]) -> Report:
+    """A report with some of its cases judged again. What standing rules saw in all cases stays; rules that are no more go."""
+    again = [outcome for outcome in now["outcomes"] if not outcome["action"].startswith("watches")]
+    judged = {outcome["id"] for outcome in again}
+    kept = [outcome for outcome in before["outcomes"] if outcome["id"] not in judged]
+    outcomes = []
+    for outcome in [*kept, *again]:
+        rule = rules.get(outcome["id"], {})
+        if rule or outcome["id"].startswith("start."):
+            outcomes.append({**outcome, **rule})
+    return {**before, "kernel_info": now["kernel_info"], "outcomes": outcomes}
+
+
 def judge(options: argparse.Namespace, kernel: Kernel) -> Report | str:
     """The report of one kernel, or the line that says why there is none."""
     file = options.results / f"{kernel.name}.json"
+    before = json.loads(file.read_text()) if options.cases and file.exists() else None
     file.unlink(missing_ok=True)
     command = [options.tool, kernel.kernelspec, "--launch", kernel.launch, "--jobs", str(options.jobs)]
     command += ["--timeout", str(options.timeout), "--quiet", "--format", "json", "--output", str(file)]
+    if before:
+        command += ["--only", options.cases]
     start = time.monotonic()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     print(f"  {kernel.name} over {kernel.launch}: {time.monotonic() - start:.0f} s", flush=True)
     if file.exists():
-        return json.loads(file.read_text())
+        now = json.loads(file.read_text())
+        if before:
+            now = merged(before, now, known_rules(options.tool))
+            file.write_text(json.dumps(now))
+        return now
     lines = done.stderr.strip().splitlines() or [f"jupyter-conformance ended with status {done.returncode}"]
     return lines[0].removeprefix("jupyter-conformance: ")
 
@@ -66,19 +93,26 @@ def one_line(text: str, most: int = 240) -> str:
 
 
 def cell(text: str, most: int = 240) -> str:
-    return one_line(text, most).replace("|", "\\|").replace("<", "&lt;")
+    anywhere = re.sub(r"/\S*?/site-packages/", "…/", text)  # where it is installed here tells a reader nothing
+    return one_line(anywhere, most).replace("|", "\\|").replace("<", "&lt;")
 
 
-def version(report: Report) -> str:
+def version(kernel: Kernel, report: Report, python: Path) -> str:
+    """Of the package where kernel_info tells of something else: ipykernel says IPython's."""
     info = report["kernel_info"]
-    return f"{info.get('implementation_version', '?')}, protocol {info.get('protocol_version', '?')}"
+    own = f"{info.get('implementation_version', '?')}"
+    if kernel.package:
+        ask = "import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))"
+        package = subprocess.run([python, "-c", ask, kernel.package], capture_output=True, text=True, check=True).stdout.strip()
+        own = f"{package} (kernel_info: {info.get('implementation', '?')} {own})"
+    return f"{own}, protocol {info.get('protocol_version', '?')}"
 
 
 def count(report: Report, verdict: str) -> int:
     return sum(outcome["verdict"] == verdict for outcome in report["outcomes"])
 
 
-def summary(reports: dict[str, Report | str]) -> list[str]:
+def summary(reports: dict[str, Report | str], python: Path) -> list[str]:
     lines = [
         "| kernel | version | from | over | pass | FAIL | warning | n/a | messages | run time |",
         "|---|---|---|---|--:|--:|--:|--:|--:|--:|",
@@ -92,7 +126,7 @@ def summary(reports: dict[str, Report | str]) -> list[str]:
             numbers = " | ".join(str(count(report, verdict)) for verdict in ("pass", "FAIL", "warning", "n/a"))
             name = f"[{kernel.name}](#{kernel.name.lower()})"
             lines.append(
-                f"| {name} | {version(report)} | {kernel.source} | {over} | {numbers} | {report['messages']} | {report['seconds']:.0f} s |"
+                f"| {name} | {version(kernel, report, python)} | {kernel.source} | {over} | {numbers} | {report['messages']} | {report['seconds']:.0f} s |"
             )
     return lines
 
@@ -132,7 +166,7 @@ def chapter(kernel: Kernel, report: Report, notes: dict[str, str]) -> list[str]:
     return lines
 
 
-def document(reports: dict[str, Report | str], notes: dict[str, dict[str, str]]) -> str:
+def document(reports: dict[str, Report | str], notes: dict[str, dict[str, str]], python: Path) -> str:
     good = [report for report in reports.values() if isinstance(report, dict)]
     cases = max(len({outcome["id"] for outcome in report["outcomes"]}) for report in good)
     lines = [
@@ -150,7 +184,7 @@ def document(reports: dict[str, Report | str], notes: dict[str, dict[str, str]])
         "`scripts/conformance table` writes this page; [conformance-guide.md](conformance-guide.md) tells how to try a kernel of yours.",
         "",
     ]
-    lines += summary(reports)
+    lines += summary(reports, python)
     for kernel in KERNELS:
         report = reports.get(kernel.name)
         if isinstance(report, dict):
@@ -176,6 +210,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--timeout", type=float, default=30, help="seconds that a kernel has for anything")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--only", help="names of kernels, parted by commas ('' for none); of the others the last results are used")
+    parser.add_argument("--cases", help="globs: only these are judged again, and the others taken from the last results")
     return parser.parse_args()
 
 
@@ -197,7 +232,7 @@ def main() -> None:
     if not any(isinstance(report, dict) for report in reports.values()):
         sys.exit("no kernel could be judged: " + "; ".join(str(report) for report in reports.values()))
     notes = json.loads((HERE / "notes.json").read_text())
-    options.output.write_text(document(reports, notes))
+    options.output.write_text(document(reports, notes, options.venv / "bin/python"))
     print(f"  written: {os.path.relpath(options.output)} ({time.monotonic() - start:.0f} s)")
 
 

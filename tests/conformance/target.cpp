@@ -9,7 +9,7 @@ using testing::KernelProcess;
 
 std::unique_ptr<KernelProcess> Target::launch(testing::Transport transport, testing::LaunchOptions options) const {
   options.transport = transport;
-  options.argv = argv;
+  options.argv.insert(options.argv.end(), argv.begin(), argv.end());
   options.environment.insert(options.environment.begin(), environment.begin(), environment.end());
   return std::make_unique<KernelProcess>(std::move(options));
 }

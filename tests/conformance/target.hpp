@@ -5,8 +5,10 @@
 
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -18,7 +20,7 @@ struct Target {
   std::vector<std::string> argv;                  ///< with {connection_file}; empty with `existing`
   std::vector<std::string> environment;           ///< NAME=VALUE
   std::string language;                           ///< of the kernelspec; empty when unknown
-  std::string interrupt_mode = "signal";          ///< of the kernelspec
+  std::string interrupt_mode = "signal";          ///< of the kernelspec; with `existing` it is by message
   bool handshake = false;                         ///< the kernelspec declares it
   bool curve = false;                             ///< the same
   std::optional<std::filesystem::path> existing;  ///< the connection file of a running kernel, which is never ended
@@ -35,6 +37,11 @@ struct Abilities {
   bool control_info = false;  ///< kernel_info on control, JEP 80
   bool welcome = false;       ///< iopub_welcome, JEP 65
   bool prints = false;        ///< the sample `print` printed
+  /// Optional types of messages that it leaves alone; input_reply for a kernel that never asks.
+  std::set<std::string> unhandled{};
+  std::set<testing::Json> subshells{};         ///< that were there before, in a kernel that somebody else started
+  std::set<std::string> comms{};               ///< the same
+  std::map<std::string, std::string> unfit{};  ///< samples that fail in this kernel, and how
 
   [[nodiscard]] bool protocol_at_least(int major, int minor) const;
 };

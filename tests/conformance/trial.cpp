@@ -27,6 +27,7 @@ Trial::~Trial() = default;
 
 KernelProcess& Trial::start(LaunchOptions options) {
   if (target_.existing) not_applicable("the kernel was started by somebody else");
+  former_ = std::move(kernel_);
   kernel_ = target_.launch(transport_, std::move(options));
   return *kernel_;
 }
@@ -46,6 +47,7 @@ KernelClient& Trial::connect(ClientOptions options, Iopub iopub) {
   options.on_violation = [this](const Violation& violation) { violations_.push_back(violation); };
   options.quiet = patience_.quiet();
   options.patience = patience_.timeout;
+  options.unhandled = abilities_.unhandled;
   const bool subscribe = options.subscribe && options.topic.empty() && iopub == Iopub::reached;
   const testing::Connection where = connection();
   if (kernel_) options.process_fd = kernel_->pidfd();
@@ -63,6 +65,13 @@ bool Trial::has_feature(std::string_view feature) const {
 std::string Trial::sample(const std::string& name, const Samples::Values& values) const {
   auto code = samples_.code(name, values);
   if (!code) not_applicable("no sample '" + name + "' for the language '" + samples_.language() + "'");
+  if (const auto how = abilities_.unfit.find(name); how != abilities_.unfit.end())
+    not_applicable("this kernel cannot run the sample '" + name + "' for the language '" + samples_.language() +
+                   "': " + how->second);
+  const bool endless = name == "loop" || name == "print_loop" || name == "sleep";
+  if (endless && !owns_kernel() && abilities_.unhandled.contains("interrupt_request"))
+    not_applicable(
+        "nothing could end this cell: the kernel was started by somebody else, and handles no interrupt_request");
   return *code;
 }
 
@@ -75,7 +84,7 @@ std::string Trial::cell(const std::vector<std::string>& statements) const {
 std::string Trial::word() {
   constexpr std::string_view letters = "abcdefghijkmnpqrstuvwxyz";
   std::string made = "w";
-  for (int i = 0; i < 5; ++i) made += letters[random_() % letters.size()];
+  for (int i = 0; i < 8; ++i) made += letters[letters_() % letters.size()];
   return made + std::to_string(++words_);
 }
 
@@ -115,10 +124,10 @@ void Trial::expect(bool came, const std::string& type, const std::string& findin
 }
 
 bool Trial::has_ended(KernelClient& client, const std::string& id) {
-  const auto published = client.published(id);
-  return client.waiting(Channel::shell) || std::any_of(published.begin(), published.end(), [](const Message& message) {
-           return testing::text_of(message.content, "execution_state") == "idle";
-         });
+  const auto is_idle = [](const Message& message) {
+    return testing::text_of(message.content, "execution_state") == "idle";
+  };
+  return client.waiting(Channel::shell) || client.has_published(id, is_idle);
 }
 
 std::optional<Message> Trial::input_request(const std::string& id) {
@@ -135,7 +144,7 @@ bool Trial::wait_until(const std::function<bool()>& holds, std::optional<std::ch
     // Asking may read messages, which nobody shall wait for then.
     const std::uint64_t arrived = client().arrived();
     if (holds()) return true;
-    if (client().arrived() != arrived) continue;
+    if (client().arrived() != arrived && !deadline.passed()) continue;
     if (deadline.passed() || (kernel_ && !kernel_->running())) {
       client().drain();
       return holds();
@@ -173,7 +182,10 @@ std::string Trial::begin(KernelClient& from, const std::string& code, const Exec
     for (const auto& message : from.published(id)) text += testing::text_of(message.content, "text");
     return text.find(mark) != std::string::npos;
   });
-  if (!seen) not_applicable("what a cell prints is not seen while it runs");
+  if (!seen) {
+    abandon();  // the cell may go on for ever
+    not_applicable("what a cell prints is not seen while it runs");
+  }
   return id;
 }
 
@@ -189,20 +201,12 @@ void Trial::interrupt_by_message() {
   client().request(Channel::control, "interrupt_request", Json::object(), {.reply_due = false});
 }
 
-bool Trial::until_idle(KernelClient& from, const std::string& id) {
-  return from.wait_until([&] {
-    const auto published = from.published(id);
-    return std::any_of(published.begin(), published.end(), [](const Message& message) {
-      return testing::text_of(message.content, "execution_state") == "idle";
-    });
-  });
+bool Trial::until_ended(KernelClient& from, const std::string& id) {
+  return from.wait_until([&] { return has_ended(from, id); });
 }
 
 void Trial::abandon() {
-  if (!owns_kernel()) {
-    interrupt_by_message();
-    return;
-  }
+  if (!owns_kernel()) return;  // clean_up() does it
   kernel().signal_group(SIGKILL);
   expect_end();
 }
@@ -231,7 +235,8 @@ void Trial::interrupt(KernelClient& by) {
   if (takes_sigint()) {
     kernel().signal_group(SIGINT);
   } else {
-    by.request(Channel::control, "interrupt_request");
+    // That it answers is the business of interrupt.reply.
+    by.request(Channel::control, "interrupt_request", Json::object(), {.reply_due = false});
   }
 }
 
@@ -247,11 +252,50 @@ void Trial::finish(bool failed) {
   end_kernel();
 }
 
-/// As jupyter_client ends a kernel: a shutdown_request, then SIGTERM, and the destructor's SIGKILL.
+void Trial::clean_up() {
+  if (!target_.existing || clients_.empty()) return;
+  KernelClient& client = *clients_.front();
+  client.drain();
+  bool answered = false;
+  try {
+    client.fence(Channel::shell, Deadline(patience_.quiet()));
+    answered = true;
+  } catch (const Failure&) {
+    interrupt_by_message();
+  }
+  if (!answered) client.fence(Channel::shell, Deadline(patience_.timeout));
+  delete_subshells();
+  close_new_comms();
+  client.forget_unasserted();
+}
+
+void Trial::delete_subshells() {
+  if (!has_feature("kernel subshells")) return;
+  const auto list = try_ask(Channel::control, "list_subshell_request");
+  const Json ids = list ? list->content.value("subshell_id", Json::array()) : Json::array();
+  for (const auto& id : ids) {
+    if (!abilities_.subshells.contains(id)) try_ask(Channel::control, "delete_subshell_request", {{"subshell_id", id}});
+  }
+}
+
+void Trial::close_new_comms() {
+  if (abilities_.unhandled.contains("comm_info_request")) return;
+  const auto info = try_ask(Channel::shell, "comm_info_request");
+  const Json comms = info ? info->content.value("comms", Json::object()) : Json::object();
+  for (const auto& [id, comm] : comms.items()) {
+    if (abilities_.comms.contains(id)) continue;
+    client().request(Channel::shell, "comm_close", {{"comm_id", id}, {"data", Json::object()}});
+  }
+  client().fence(Channel::shell);
+}
+
+/// As jupyter_client ends a kernel: a shutdown_request, then SIGTERM, and the destructor's SIGKILL. With the default
+/// patience after the same times, too.
 void Trial::end_kernel() {
   if (!kernel_ || !kernel_->running()) return;
-  constexpr auto most = std::chrono::milliseconds(2500);
+  const auto most = patience_.timeout / 12;
   try {
+    if (abilities_.unhandled.contains("shutdown_request")) throw Failure("it does not handle shutdown_request");
     if (clients_.empty()) connect().finish(KernelClient::Kernel::ended);  // nobody asks what it hears
     clients_.front()->request(Channel::control, "shutdown_request", {{"restart", false}});
     kernel_->wait(Deadline(most));
@@ -264,6 +308,14 @@ void Trial::end_kernel() {
   } catch (const Failure&) {
     // The destructor kills it. That a kernel ends when it is asked to is what shutdown.* is about.
   }
+}
+
+std::optional<std::string> Trial::how_it_ended() {
+  if (!kernel_ || kernel_->running()) return std::nullopt;
+  const Ending ending = kernel_->wait();
+  // By convention of shells and of spawn().
+  const bool unusable = ending.status == 127 || ending.status == 126;
+  return "the kernel " + to_string(ending) + (unusable ? ": the system cannot execute its program" : "");
 }
 
 std::map<std::string, std::size_t> Trial::received_types() const {
@@ -282,6 +334,8 @@ std::string Trial::transcript() const {
   if (kernel_) {
     const std::string log = kernel_->stderr_text();
     if (!log.empty()) text += "the kernel's stderr:\n" + log.substr(log.size() > 4000 ? log.size() - 4000 : 0);
+    const std::string said = clients_.empty() ? kernel_->stdout_text() : "";
+    if (!said.empty()) text += "the kernel's stdout:\n" + said.substr(said.size() > 4000 ? said.size() - 4000 : 0);
   }
   return text;
 }

@@ -75,12 +75,15 @@ class Trial {
   [[nodiscard]] bool has_feature(std::string_view feature) const;
 
   // ---- code ----
-  /// NotApplicable when the language has no such sample.
+  /// NotApplicable when the language has no such sample, or the kernel cannot run it.
   [[nodiscard]] std::string sample(const std::string& name, const Samples::Values& values = {}) const;
-  [[nodiscard]] bool has_sample(const std::string& name) const { return samples_.code(name).has_value(); }
+  [[nodiscard]] bool has_sample(const std::string& name) const {
+    return samples_.code(name).has_value() && !abilities_.unfit.contains(name);
+  }
   /// Statements one after the other, as one cell.
   [[nodiscard]] std::string cell(const std::vector<std::string>& statements) const;
-  /// A word that nothing else says: letters and digits, another one each time, the same for the same seed.
+  /// A word that nothing else says: letters and digits, another one each time and in each run, for some kernels remember
+  /// what was said before.
   [[nodiscard]] std::string word();
   [[nodiscard]] std::mt19937& random() { return random_; }
 
@@ -126,8 +129,10 @@ class Trial {
   void interrupt();
   void interrupt_by_message();
   [[nodiscard]] bool interrupts_by_signal() const { return owns_kernel() && target_.interrupt_mode == "signal"; }
-  /// The request's idle has come, within the patience.
-  bool until_idle(KernelClient& from, const std::string& id);
+  /// Interrupts by message are one of several ways, so that a kernel may leave them alone.
+  [[nodiscard]] bool may_ignore_interrupts() const { return target_.existing || target_.interrupt_mode == "signal"; }
+  /// The cell has ended, within the patience. `id` is the oldest request of `from` on shell whose reply nobody took.
+  bool until_ended(KernelClient& from, const std::string& id);
   /// Gives up a cell that would go on for ever, and the kernel with it if it is ours. Nothing more is asked of it.
   void abandon();
   /// The kernel still does all that it did when it was tried first: kernel_info on shell and control, heartbeat, a cell.
@@ -142,15 +147,22 @@ class Trial {
   [[nodiscard]] std::chrono::milliseconds timeout() const { return patience_.timeout; }
 
   // ---- for the runner ----
+  /// Leaves a kernel that somebody else started as the next case must find it: no cell that runs, no subshells and comms of
+  /// this trial. Errors: Failure when the kernel does not answer any more.
+  void clean_up();
   /// Ends clients and kernel; what that shows is judged too. `failed`: the case did, so nothing more is asked.
   void finish(bool failed);
   [[nodiscard]] const std::vector<std::string>& findings() const { return findings_; }
   [[nodiscard]] const std::vector<testing::Violation>& violations() const { return violations_; }
   [[nodiscard]] std::map<std::string, std::size_t> received_types() const;
   [[nodiscard]] std::string transcript() const;
+  /// Of a kernel that was started and is not there any more.
+  [[nodiscard]] std::optional<std::string> how_it_ended();
 
  private:
   void end_kernel();
+  void close_new_comms();
+  void delete_subshells();
 
   const Target& target_;
   const Abilities& abilities_;
@@ -158,7 +170,9 @@ class Trial {
   const Transport transport_;
   const Patience patience_;
   std::mt19937 random_;
+  std::random_device letters_;  ///< of words, which no seed repeats
   unsigned words_ = 0;
+  std::unique_ptr<KernelProcess> former_;  ///< has ended; keeps its ports from others until the kernel has them again
   std::unique_ptr<KernelProcess> kernel_;
   std::vector<std::unique_ptr<KernelClient>> clients_;
   std::vector<std::string> findings_;

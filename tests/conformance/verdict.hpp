@@ -20,14 +20,21 @@ enum class Verdict {
 };
 [[nodiscard]] const char* to_string(Verdict verdict) noexcept;
 
-/// What came of one case, or of one standing rule, in one launch mode.
-struct Outcome {
+/// What one case or one standing rule demands.
+struct Rule {
   std::string id;
   std::string section;
   Level level = Level::must;
   std::string requirement;
   std::string action;
   std::string legal;
+};
+[[nodiscard]] Rule rule_of(const Case& subject);
+/// The standing rules, which no case of their own tries.
+[[nodiscard]] std::vector<Rule> watched_rules();
+
+/// What came of one of them in one launch mode.
+struct Outcome : Rule {
   std::string launch;
   int round = 1;  ///< of --repeat
   Verdict verdict = Verdict::pass;
@@ -36,6 +43,10 @@ struct Outcome {
   double seconds = 0;
 };
 
+/// Whatever a kernel wrote, and wherever it was cut: each byte that is no UTF-8 becomes U+FFFD.
+[[nodiscard]] std::string as_utf8(const std::string& text);
+
+/// All its texts are UTF-8.
 struct Report {
   std::string kernel;         ///< name or command
   testing::Json kernel_info;  ///< content of its kernel_info_reply
@@ -43,10 +54,11 @@ struct Report {
   std::size_t messages = 0;  ///< received and checked
   double seconds = 0;
   bool strict = false;
+  bool judged = true;  ///< false: it started in no launch mode
   unsigned seed = 0;
 
   [[nodiscard]] std::map<Verdict, int> count() const;
-  /// Nothing failed, no warning under --strict, and no error.
+  /// It was judged, nothing failed, no warning under --strict, and no error.
   [[nodiscard]] bool conforms() const;
 };
 

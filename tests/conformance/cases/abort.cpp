@@ -77,6 +77,12 @@ void replies_aborted(Trial& trial) {
   trial.check(is_aborted(cell), "the reply to a waiting cell is " + Trial::reply(cell).content.dump());
 }
 
+void aborts_by_default(Trial& trial) {
+  const std::string text = trial.word();
+  const Exchange cell = wait_behind(trial, {.stop_on_error = {}}, text);
+  trial.check(cell.text("stdout").find(text) == std::string::npos, "a waiting cell ran after the error");
+}
+
 void does_not_announce(Trial& trial) {
   const Exchange cell = wait_behind(trial, {}, trial.word());
   need_abort(cell);
@@ -186,6 +192,8 @@ std::vector<Case> abort_cases() {
        "sends print while a cell runs that fails then", "a reply with status aborted or error", replies_aborted},
       {"abort.all", k_section, Level::must, "All cells that wait behind one that fails do not run.",
        "sends print 30 times while a cell runs that fails then", "nothing printed", aborts_all},
+      {"abort.default", k_section, Level::should, "Without stop_on_error an error stops the cells behind it.",
+       "sends print while a cell whose request lacks the field runs that fails then", "nothing printed", aborts_by_default},
       {"abort.no-input", k_section, Level::should, "An aborted cell is not announced.",
        "sends print while a cell runs that fails then", "no execute_input", does_not_announce},
       {"abort.not-counted", k_section, Level::should, "An aborted cell does not count.",

@@ -173,7 +173,7 @@ void unfinished(Trial& trial) {
   expect_no_harm(trial, peer);
 }
 
-constexpr std::string_view k_wire = "Messaging, The Wire Protocol";
+constexpr std::string_view k_wire = "Robustness; Messaging, The Wire Protocol";
 constexpr std::string_view k_alive = "any but harm: dropped, answered, or only busy and idle; the kernel serves as before";
 
 }  // namespace

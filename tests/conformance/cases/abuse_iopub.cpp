@@ -100,6 +100,17 @@ void unsubscriptions(Trial& trial) {
   survives_upstream(trial, messages);
 }
 
+/// By bytes, because libzmq's own subscriber does not send what cancels nothing.
+void cancels(Trial& trial) {
+  RawPeer peer(trial);
+  std::string bytes = zmtp_opening("SUB");
+  for (const std::string& frame : {"\0"s, "\0topic"s, "\0"s}) bytes += zmtp_frame(0, frame, frame.size());
+  std::vector<RawStream> strangers;
+  for (int i = 0; i < 3; ++i) strangers.emplace_back(trial.connection(), Channel::iopub).write(bytes);
+  for (int i = 0; i < 20; ++i) peer.fence(Channel::shell);
+  expect_no_harm(trial, peer);
+}
+
 // ---- floods ----
 
 /// Runs the cell that prints k_lines lines while `beside` has its way; the client gets every one of them.
@@ -172,7 +183,7 @@ void gone_subscriber(Trial& trial) {
 }
 
 constexpr std::string_view k_iopub = "Messaging, Messages on the IOPub channel";
-constexpr std::string_view k_jep65 = "JEP 65; Messaging, Messages on the IOPub channel";
+constexpr std::string_view k_jep65 = "Robustness; JEP 65; Messaging, Messages on the IOPub channel";
 constexpr std::string_view k_alive = "any but harm: ignored, welcomed or refused; the kernel serves as before";
 constexpr std::string_view k_all = "the client's streams have every line, in order";
 
@@ -195,6 +206,8 @@ std::vector<Case> abuse_iopub_cases() {
        k_alive, many_topics},
       {"abuse.iopub.topic.unsubscribe", k_jep65, Level::must, "A kernel survives subscriptions that end.",
        "unsubscribes from what it is not subscribed to, and 300 times from what it is", k_alive, unsubscriptions},
+      {"abuse.iopub.topic.cancel", k_jep65, Level::must, "A peer that cancels what it never had takes nothing from others.",
+       "three peers cancel subscriptions to everything and to a topic, which nobody of them has", k_alive, cancels},
       {"abuse.iopub.flood", k_iopub, Level::should, "A subscriber that reads gets all that a cell prints in many lines.",
        "prints 20000 lines", k_all, flood},
       {"abuse.iopub.big", k_iopub, Level::should, "A subscriber that reads gets all that a cell prints at once.",

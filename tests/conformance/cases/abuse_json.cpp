@@ -305,7 +305,7 @@ void escapes(Trial& trial) {
   expect_no_harm(trial, peer);
 }
 
-constexpr std::string_view k_wire = "Messaging, The Wire Protocol";
+constexpr std::string_view k_wire = "Robustness; Messaging, The Wire Protocol";
 constexpr std::string_view k_alive = "any but harm: dropped, answered, or only busy and idle; the kernel serves as before";
 constexpr std::string_view k_every = "puts each in place of header, parent_header, metadata and content of signed requests";
 constexpr std::string_view k_types = "puts every kind of JSON into every field";
@@ -331,26 +331,27 @@ std::vector<Case> abuse_json_cases() {
        "puts it into codes, comm ids and target names", k_alive, nul},
       {"abuse.json.duplicate-keys", k_wire, Level::must, "A kernel survives a key that comes twice in an object.",
        "sends requests with two codes, and with two msg_types", k_alive, duplicate_keys},
-      {"abuse.json.numbers.cursor", "Messaging, Completion", Level::must,
+      {"abuse.json.numbers.cursor", "Robustness; Messaging, Completion", Level::must,
        "A kernel survives any number as cursor_pos and detail_level.",
        "sends negative, fractional and huge ones in complete_request and inspect_request", k_alive, cursor_numbers},
-      {"abuse.json.numbers.history", "Messaging, History", Level::must,
+      {"abuse.json.numbers.history", "Robustness; Messaging, History", Level::must,
        "A kernel survives any number as n, session, start and stop.",
        "sends negative, fractional and huge ones in history_request", k_alive, history_numbers},
-      {"abuse.json.types.execute", "Messaging, Execute", Level::must, "A kernel survives execute_requests of wrong types.",
-       k_types, k_alive, execute_types},
-      {"abuse.json.types.complete", "Messaging, Completion", Level::must,
+      {"abuse.json.types.execute", "Robustness; Messaging, Execute", Level::must,
+       "A kernel survives execute_requests of wrong types.", k_types, k_alive, execute_types},
+      {"abuse.json.types.complete", "Robustness; Messaging, Completion", Level::must,
        "A kernel survives complete_requests and is_complete_requests of wrong types.", k_types, k_alive, complete_types},
-      {"abuse.json.types.inspect", "Messaging, Introspection", Level::must,
+      {"abuse.json.types.inspect", "Robustness; Messaging, Introspection", Level::must,
        "A kernel survives inspect_requests of wrong types.", k_types, k_alive, inspect_types},
-      {"abuse.json.types.history", "Messaging, History", Level::must, "A kernel survives history_requests of wrong types.",
-       k_types, k_alive, history_types},
-      {"abuse.json.types.comm", "Messaging, Custom Messages", Level::must,
+      {"abuse.json.types.history", "Robustness; Messaging, History", Level::must,
+       "A kernel survives history_requests of wrong types.", k_types, k_alive, history_types},
+      {"abuse.json.types.comm", "Robustness; Messaging, Custom Messages", Level::must,
        "A kernel survives comm messages of wrong types.", k_types, k_alive, comm_types},
-      {"abuse.json.types.header", "Messaging, Message header", Level::must,
+      {"abuse.json.types.header", "Robustness; Messaging, Message header", Level::must,
        "A kernel survives headers of wrong types, and such that lack fields.",
        "puts every kind of JSON into every field of signed headers, and leaves each out", k_alive, header_types},
-      {"abuse.json.types.metadata", "Messaging, Metadata", Level::must, "A kernel survives metadata of wrong types.",
+      {"abuse.json.types.metadata", "Robustness; Messaging, Metadata", Level::must,
+       "A kernel survives metadata of wrong types.",
        "puts every kind of JSON into the fields that clients send, of metadata and parent_header", k_alive, metadata_types},
       {"abuse.json.missing", k_wire, Level::must, "A kernel survives requests that lack fields.",
        "leaves each field out of each request, and all of them", k_alive, missing},
@@ -364,7 +365,7 @@ std::vector<Case> abuse_json_cases() {
        unknown_fields},
       {"abuse.json.large.keys", k_wire, Level::must, "A kernel survives objects of many keys.",
        "sends 100000 keys in parent_header, metadata and content", k_alive, many_keys},
-      {"abuse.json.large.code", "Messaging, Execute", Level::must, "A kernel survives a code of a megabyte.",
+      {"abuse.json.large.code", "Robustness; Messaging, Execute", Level::must, "A kernel survives a code of a megabyte.",
        "sends a megabyte of white space in execute, complete, inspect and is_complete requests", k_alive, large_code},
       {"abuse.json.large.escapes", k_wire, Level::must, "A kernel survives a long text of escapes.",
        "sends a million of \\u0041 in one text", k_alive, escapes},

@@ -246,7 +246,7 @@ void same_routing_id(Trial& trial) {
 }
 
 constexpr std::string_view k_general = "Messaging, General Message Format";
-constexpr std::string_view k_header = "Messaging, Message header";
+constexpr std::string_view k_header = "Robustness; Messaging, Message header";
 constexpr std::string_view k_reply = "Messaging, Request-Reply";
 constexpr std::string_view k_alive = "any but harm: dropped, answered, or only busy and idle; the kernel serves as before";
 constexpr std::string_view k_both = "sends such messages on shell and control";
@@ -265,13 +265,14 @@ std::vector<Case> abuse_messages_cases() {
        k_alive, reply_types},
       {"abuse.messages.type.names", k_general, Level::must,
        "A kernel survives types that look like names of something inside of it.", k_both, k_alive, private_names},
-      {"abuse.messages.channel", "Messaging, Introduction", Level::must, "A kernel survives requests on the wrong channel.",
+      {"abuse.messages.channel", "Robustness; Messaging, Introduction", Level::must,
+       "A kernel survives requests on the wrong channel.",
        "sends shell requests on control and stdin, and the others on shell", k_alive, wrong_channel},
       {"abuse.messages.input-reply.unasked", "Messaging, Messages on the stdin channel", Level::must,
        "A kernel survives answers to questions that it did not ask.", "sends 100 input_replies", k_alive, stdin_uninvited},
-      {"abuse.messages.debug", "Messaging, Debug request", Level::must, "A kernel survives debug_requests of nonsense.",
-       "sends unknown commands and wrong types", k_alive, debug_garbage},
-      {"abuse.messages.comm", "Messaging, Custom Messages", Level::must,
+      {"abuse.messages.debug", "Robustness; Messaging, Debug request", Level::must,
+       "A kernel survives debug_requests of nonsense.", "sends unknown commands and wrong types", k_alive, debug_garbage},
+      {"abuse.messages.comm", "Robustness; Messaging, Custom Messages", Level::must,
        "A kernel survives messages to comms that are not.",
        "sends comm_msg and comm_close to nobody, and opens the same comm 100 times with an unknown target", k_alive,
        unknown_comm},

@@ -198,7 +198,7 @@ void requester(Trial& trial) {
   trial.expect_alive();
 }
 
-constexpr std::string_view k_zmtp = "Messaging, Introduction; ZeroMQ, ZMTP 3";
+constexpr std::string_view k_zmtp = "Robustness; ZeroMQ, ZMTP 3";
 constexpr std::string_view k_alive =
     "any but harm: the connection is closed or ignored; the kernel serves others as before";
 

@@ -10,8 +10,10 @@ namespace adrastea::conformance {
 // One function a file; all_cases() has them in this order.
 std::vector<Case> start_cases();
 std::vector<Case> curve_cases();
+std::vector<Case> handshake_cases();
 std::vector<Case> welcome_cases();
 std::vector<Case> info_cases();
+std::vector<Case> offers_cases();
 std::vector<Case> execute_cases();
 std::vector<Case> output_cases();
 std::vector<Case> errors_cases();

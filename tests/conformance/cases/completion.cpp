@@ -295,7 +295,6 @@ std::vector<Case> complete_cases() {
   constexpr std::string_view cursor = "Messaging, cursor_pos is in unicode code points";
   constexpr std::string_view completes = "completes the first letters of a variable's name";
   constexpr std::string_view whole = "the match in place of the range gives the whole name; no such match is right, too";
-  constexpr std::string_view odd = "A request with an odd cursor_pos is answered.";
   constexpr std::string_view any = "complete_reply, whatever its status";
   return {
       {"completion.status", section, Level::must, "complete_request succeeds.", "completes one letter",
@@ -314,18 +313,26 @@ std::vector<Case> complete_cases() {
        "completes a variable's name on the line before another", whole, leaves_what_follows},
       {"completion.none.status", section, Level::must, "A completion without matches succeeds.",
        "completes a name that nothing has", "a reply with status ok", is_ok_without_matches},
-      {"completion.none.matches", section, Level::must, "A name that nothing begins with has no matches.",
-       "completes a name that nothing has", "matches []", has_no_matches},
+      {"completion.none.matches", section, Level::should, "A name that nothing begins with has no matches.",
+       "completes a name that nothing has", "matches []; a completer that guesses may have some", has_no_matches},
       {"completion.types", "JupyterLab, _jupyter_types_experimental", Level::should, "Every match has a type, or none has.",
        completes, "as many types as matches; metadata without types are right, too", types_its_matches},
       {"completion.empty", section, Level::should, "Empty code is completed.", "completes the code ''", any,
        answers_empty_code},
-      {"completion.cursor.negative", section, Level::should, odd, "sends cursor_pos -1", any, answers_negative},
-      {"completion.cursor.beyond", section, Level::should, odd, "sends cursor_pos 1000000", any, answers_beyond},
-      {"completion.cursor.null", section, Level::should, odd, "sends cursor_pos null", any, answers_null},
-      {"completion.cursor.text", section, Level::should, odd, "sends cursor_pos '1'", any, answers_text},
-      {"completion.cursor.float", section, Level::should, odd, "sends cursor_pos 1.0", any, answers_float},
-      {"completion.cursor.missing", section, Level::should, odd, "sends no cursor_pos", any, answers_missing},
+      {"completion.cursor.negative", section, Level::should, "A cursor_pos before the code is answered.",
+       "sends cursor_pos -1", any, answers_negative},
+      {"completion.cursor.beyond", section, Level::should, "A cursor_pos behind the code is answered.",
+       "sends cursor_pos 1000000", any, answers_beyond},
+      {"completion.cursor.null", section, Level::should,
+       "A cursor_pos of null, which some clients send for the end, is answered.", "sends cursor_pos null", any,
+       answers_null},
+      {"completion.cursor.text", section, Level::should, "A cursor_pos that is text is answered.", "sends cursor_pos '1'",
+       any, answers_text},
+      {"completion.cursor.float", section, Level::should,
+       "A cursor_pos written with a fraction of 0, as some JSON writers do, is answered.", "sends cursor_pos 1.0", any,
+       answers_float},
+      {"completion.cursor.missing", section, Level::should, "A request without cursor_pos is answered.",
+       "sends no cursor_pos", any, answers_missing},
   };
 }
 
@@ -356,10 +363,11 @@ std::vector<Case> inspect_cases() {
        "data {}", has_no_data_when_unknown},
       {"inspect.empty", section, Level::should, "Empty code is inspected.", "inspects the code ''", any,
        answers_inspection_of_nothing},
-      {"inspect.cursor.beyond", section, Level::should, "A request with an odd cursor_pos is answered.",
+      {"inspect.cursor.beyond", section, Level::should, "A cursor_pos behind the code is answered.",
        "sends cursor_pos 1000000", any, answers_inspection_beyond},
-      {"inspect.cursor.null", section, Level::should, "A request with an odd cursor_pos is answered.",
-       "sends cursor_pos null", any, answers_inspection_null},
+      {"inspect.cursor.null", section, Level::should,
+       "A cursor_pos of null, which some clients send for the end, is answered.", "sends cursor_pos null", any,
+       answers_inspection_null},
   };
 }
 

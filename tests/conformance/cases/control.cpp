@@ -44,6 +44,24 @@ void answers_another_while_busy(Trial& trial) {
   trial.abandon();
 }
 
+void leaves_outputs_to_their_cell(Trial& trial) {
+  need_control(trial);
+  KernelClient& client = trial.client();
+  trial.begin(client, trial.sample("print_loop"));
+  for (int i = 0; i < 3; ++i) {
+    const std::string id = client.request(Channel::control, "kernel_info_request");
+    if (!is_answered_now(client, id)) {
+      trial.abandon();
+      Trial::not_applicable("control waits while a cell prints: see control.busy");
+    }
+    const auto is_idle = [](const Message& message) { return text_of(message.content, "execution_state") == "idle"; };
+    client.wait_until([&] { return client.has_published(id, is_idle); });
+    trial.check(!client.has_published(id, [](const Message& message) { return message.type() == "stream"; }),
+                "what a cell prints has a request on control as its parent");
+  }
+  trial.abandon();
+}
+
 void survives_an_unknown_type(Trial& trial) {
   need_control(trial);
   trial.try_ask(Channel::control, "unknown_request", {{"unknown", true}});
@@ -114,6 +132,86 @@ void has_debug_info(Trial& trial) {
   if (!trial.has_feature("debugger")) Trial::not_applicable("the kernel has no debugger");
   const auto reply = trial.try_ask(Channel::control, "debug_request", debug_info());
   trial.check(reply && reply->content.value("success", Json()) == true, "debugInfo does not succeed");
+}
+
+// A debugger that is used as JupyterLab does it.
+
+Json debug_request(int seq, const std::string& command, const Json& arguments = Json::object()) {
+  return {{"type", "request"}, {"seq", seq}, {"command", command}, {"arguments", arguments}};
+}
+
+/// The content of the debug_reply, or {}.
+Json debug(Trial& trial, const Json& request) {
+  const auto reply = trial.try_ask(Channel::control, "debug_request", request);
+  return reply ? reply->content : Json::object();
+}
+
+bool succeeds(const Json& answer) { return answer.value("success", Json()) == true; }
+
+Json initialize(Trial& trial) {
+  need_control(trial);
+  if (!trial.has_feature("debugger")) Trial::not_applicable("the kernel has no debugger");
+  return debug(trial, debug_request(1, "initialize",
+                                    {{"clientID", "conformance"},
+                                     {"clientName", "conformance"},
+                                     {"adapterID", ""},
+                                     {"pathFormat", "path"},
+                                     {"linesStartAt1", true},
+                                     {"columnsStartAt1", true},
+                                     {"supportsVariableType", true},
+                                     {"supportsVariablePaging", true},
+                                     {"supportsRunInTerminalRequest", true},
+                                     {"locale", "en"}}));
+}
+
+/// Initialized, and attached.
+Json attach(Trial& trial) {
+  if (!succeeds(initialize(trial))) Trial::not_applicable("it is not initialized: see control.debug.initialize");
+  return debug(trial, debug_request(2, "attach"));
+}
+
+Json is_started(Trial& trial, int seq) {
+  const Json answer = debug(trial, debug_request(seq, "debugInfo"));
+  const auto body = answer.find("body");
+  return body != answer.end() && body->is_object() ? body->value("isStarted", Json()) : Json();
+}
+
+void names_the_request(Trial& trial) {
+  need_control(trial);
+  if (!trial.has_feature("debugger")) Trial::not_applicable("the kernel has no debugger");
+  const Json answer = debug(trial, debug_request(4711, "debugInfo"));
+  trial.check(answer.value("request_seq", Json()) == 4711 && answer.value("command", Json()) == "debugInfo",
+              "to debugInfo with seq 4711 the reply is " + answer.dump());
+}
+
+void initializes(Trial& trial) {
+  const Json answer = initialize(trial);
+  trial.check(succeeds(answer), "the reply to initialize is " + answer.dump());
+}
+
+void attaches(Trial& trial) {
+  const Json answer = attach(trial);
+  trial.check(succeeds(answer), "the reply to attach is " + answer.dump());
+}
+
+void tells_that_it_is_started(Trial& trial) {
+  if (!succeeds(attach(trial))) Trial::not_applicable("it is not attached: see control.debug.attach");
+  const Json started = is_started(trial, 3);
+  trial.check(started == true, "isStarted is " + started.dump());
+}
+
+void disconnects(Trial& trial) {
+  if (!succeeds(attach(trial))) Trial::not_applicable("it is not attached: see control.debug.attach");
+  const Json answer = debug(trial, debug_request(3, "disconnect", {{"restart", false}, {"terminateDebuggee", false}}));
+  trial.check(succeeds(answer), "the reply to disconnect is " + answer.dump());
+  if (!succeeds(answer)) return;
+  const Json started = is_started(trial, 4);
+  trial.check(started == false, "isStarted is " + started.dump() + " after disconnect");
+}
+
+void works_while_debugged(Trial& trial) {
+  if (!succeeds(attach(trial))) Trial::not_applicable("it is not attached: see control.debug.attach");
+  trial.expect_alive();
 }
 
 // ---- subshells ----
@@ -193,6 +291,14 @@ void are_deleted(Trial& trial) {
   trial.check(!is_listed(trial, id), "the subshell is still listed");
 }
 
+void come_and_go(Trial& trial) {
+  need_subshells(trial);
+  for (int i = 0; i < 30; ++i) ask_subshell(trial, "delete", {{"subshell_id", make_subshell(trial)}});
+  const Json all = listed(trial);
+  trial.check(all == Json::array(), "after 30 were created and deleted the list is " + all.dump());
+  trial.expect_alive();
+}
+
 void are_deleted_once(Trial& trial) {
   need_subshells(trial);
   const auto reply = ask_subshell(trial, "delete", {{"subshell_id", trial.word()}});
@@ -267,13 +373,15 @@ std::vector<Case> subshell_cases() {
       {"control.subshell.create", section, Level::must, "A subshell is created.", creates, "status ok and a subshell_id",
        are_created},
       {"control.subshell.create.busy", section, Level::must, "A subshell is created while the main shell is busy.",
-       "the same while the sample loop runs", "a reply", are_created_while_busy},
+       "sends create_subshell_request on control while the sample loop runs", "a reply", are_created_while_busy},
       {"control.subshell.list", section, Level::must, "The subshells are listed.", "creates one and lists all",
        "a list of this one", are_listed},
       {"control.subshell.list.none", section, Level::must, "The main shell is not listed.",
        "lists the subshells of a new kernel", "an empty list", are_none_at_first},
       {"control.subshell.delete", section, Level::must, "A subshell is deleted.", "creates one, deletes it, and lists all",
        "status ok, and a list without it", are_deleted},
+      {"control.subshell.many", section, Level::must, "Subshells may come and go.",
+       "creates a subshell and deletes it, 30 times", "an empty list; the kernel works as before", come_and_go},
       {"control.subshell.delete.unknown", section, Level::must, "A subshell that is not there is not deleted.",
        "deletes a subshell_id that was never given", "status error", are_deleted_once},
       {"control.subshell.execute", section, Level::must, "A subshell executes cells.", "executes the sample print in one",
@@ -302,8 +410,12 @@ std::vector<Case> control_cases() {
        "executes the samples print and loop, and sends kernel_info_request on control three times",
        "each is answered while the loop goes on", answers_while_busy},
       {"control.busy.others", "JEP 80", Level::must, "Control is answered while another client's cell runs.",
-       "the same with one kernel_info_request of a second client", "it is answered while the loop goes on",
-       answers_another_while_busy},
+       "executes the samples print and loop, and a second client sends kernel_info_request on control",
+       "it is answered while the loop goes on", answers_another_while_busy},
+      {"control.busy.parent", "Messaging, Parent header", Level::must,
+       "What a cell prints has that cell as its parent, whatever comes on control meanwhile.",
+       "executes the samples print and print_loop, and sends kernel_info_request on control three times",
+       "no stream message that has one of these requests as its parent", leaves_outputs_to_their_cell},
       {"control.unknown-type", "Messaging, Compatibility", Level::must, "An unknown type on control does no harm.",
        "sends unknown_request on control", "no reply or any; the kernel works as before", survives_an_unknown_type},
       {"control.connect.ports", "Messaging, Connect", Level::must, "connect_reply has the ports of the connection file.",
@@ -320,6 +432,18 @@ std::vector<Case> control_cases() {
        "no reply or any; the kernel works as before", survives_an_empty_debug_request},
       {"control.debug.info", debug, Level::must, "A debugger tells its state before it is started.", "sends debugInfo",
        "a debug_reply with success", has_debug_info},
+      {"control.debug.reply", debug, Level::must, "A debug_reply says to which request it belongs.",
+       "sends debugInfo with seq 4711", "request_seq 4711 and the command", names_the_request},
+      {"control.debug.initialize", debug, Level::must, "A debugger can be initialized.",
+       "sends initialize as JupyterLab does", "a debug_reply with success", initializes},
+      {"control.debug.attach", debug, Level::must, "A debugger attaches to the kernel.", "sends initialize and attach",
+       "a debug_reply with success", attaches},
+      {"control.debug.started", debug, Level::must, "debugInfo tells that the debugger is started.",
+       "sends initialize, attach and debugInfo", "isStarted true", tells_that_it_is_started},
+      {"control.debug.disconnect", debug, Level::must, "A debugger can be left.",
+       "sends initialize, attach, disconnect and debugInfo", "success, and isStarted false", disconnects},
+      {"control.debug.attached", debug, Level::must, "A kernel with a debugger that waits for nothing works as before.",
+       "sends initialize and attach", "the kernel works as before", works_while_debugged},
   };
   for (const auto& one : subshell_cases()) cases.push_back(one);
   return cases;

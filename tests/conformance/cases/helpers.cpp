@@ -80,7 +80,7 @@ void check_status(Trial& trial, const Exchange& exchange, const std::string& sta
 bool is_line(const std::string& printed, const std::string& line) { return printed == line || printed == line + "\n"; }
 
 void let_arrive(const Trial& trial, KernelClient& client) {
-  constexpr auto enough = std::chrono::milliseconds(500);
+  const auto enough = trial.timeout() / 30;
   if (!trial.abilities().control_info) {
     // One thread may do all there is: that it answers no heartbeat while a cell runs is what heartbeat.busy is about.
     if (trial.abilities().heartbeat) {

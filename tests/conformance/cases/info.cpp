@@ -4,6 +4,12 @@
 #include "trial.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+#include <regex>
+#include <string>
 
 namespace adrastea::conformance {
 namespace {
@@ -22,6 +28,14 @@ void is_ok(Trial& trial) {
   const Exchange info = trial.ask(Channel::shell, "kernel_info_request");
   const std::string status = text_of(Trial::reply(info).content, "status");
   trial.check(status == "ok", "the status is '" + status + "'");
+}
+
+/// What jupyter_client reads as a date; of another it makes local time, or leaves it a text.
+void has_a_readable_date(Trial& trial) {
+  const std::string date = text_of(Trial::reply(trial.ask(Channel::shell, "kernel_info_request")).header, "date");
+  if (date.empty()) Trial::not_applicable("there is no date: see wire.header.date");
+  static const std::regex readable(R"([^.Z+]*(\.\d{1,6})?(Z|[+-]\d\d:?\d\d))");
+  trial.check(std::regex_match(date, readable), "the date is '" + date + "'");
 }
 
 void control_answers(Trial& trial) {
@@ -96,6 +110,26 @@ void accepts_more_fields(Trial& trial) {
   trial.check(reply && text_of(reply->content, "status") == "ok", "it was not answered with status ok");
 }
 
+/// The days between a date's day and today; nothing for a text that has no day.
+std::optional<long> days_from_today(const std::string& date) {
+  int year = 0;
+  unsigned month = 0;
+  unsigned day = 0;
+  if (std::sscanf(date.c_str(), "%4d-%2u-%2u", &year, &month, &day) != 3) return std::nullopt;
+  const std::chrono::year_month_day when{std::chrono::year(year), std::chrono::month(month), std::chrono::day(day)};
+  if (!when.ok()) return std::nullopt;
+  const auto today = std::chrono::floor<std::chrono::days>(std::chrono::system_clock::now());
+  return (std::chrono::sys_days(when) - today).count();
+}
+
+/// To a day, since the text asks for no zone: where there is none it may be the local time of anywhere.
+void has_the_date_of_today(Trial& trial) {
+  const std::string date = text_of(Trial::reply(trial.ask(Channel::shell, "kernel_info_request")).header, "date");
+  const auto days = days_from_today(date);
+  if (!days) Trial::not_applicable("there is no date that has a day: see wire.header.date");
+  trial.check(std::abs(*days) <= 1, "the date is '" + date + "', and today is " + testing::iso_now());
+}
+
 }  // namespace
 
 std::vector<Case> info_cases() {
@@ -111,6 +145,11 @@ std::vector<Case> info_cases() {
        is_the_same_on_control},
       {"info.version", section, Level::should, "protocol_version and the version of the headers are of one major version.",
        asks, "equal first numbers", has_its_headers_version},
+      {"info.date.now", "Messaging, Message header", Level::must, "The date is that of when the message was made.", asks,
+       "a date that is at most a day from today's", has_the_date_of_today},
+      {"info.date", "Messaging, Message header; jupyter_client, parse_date", Level::should,
+       "The date of a header has a time zone and at most six digits of a second's fraction.", asks,
+       "a date as 2026-01-31T23:59:59.123456Z, or with another zone, or without the fraction", has_a_readable_date},
       {"info.language.mimetype", section, Level::should, "language_info.mimetype is a mime type.", asks, "type/subtype",
        has_a_mimetype},
       {"info.language.version", section, Level::should, "language_info.version says which version of the language it is.",

@@ -18,7 +18,7 @@ std::string sleep_code(const Trial& trial) { return trial.sample("sleep", {{"sec
 void ends(Trial& trial, const std::string& code, void (*interrupt)(Trial&)) {
   const std::string id = trial.begin(trial.client(), code);
   interrupt(trial);
-  const bool ended = trial.until_idle(trial.client(), id);
+  const bool ended = trial.until_ended(trial.client(), id);
   trial.check(ended, "the cell goes on");
   if (!ended) trial.abandon();
 }
@@ -57,11 +57,18 @@ void ends_a_loop_by_signal_to_the_process(Trial& trial) {
   ends(trial, trial.sample("loop"), by_signal);
 }
 
+/// As nohup and the shells' & without job control start a program.
+void ends_a_loop_though_started_deaf(Trial& trial) {
+  need_signals(trial);
+  trial.start({.argv = {"sh", "-c", R"(trap '' INT; exec "$0" "$@")"}});
+  ends(trial, trial.sample("loop"), by_signal);
+}
+
 /// A loop that has been interrupted and is over. NotApplicable when it is not.
 Exchange interrupted_loop(Trial& trial, const ExecuteOptions& options = {}) {
   const std::string id = trial.begin(trial.client(), trial.sample("loop"), options);
   trial.interrupt();
-  if (!trial.until_idle(trial.client(), id)) {
+  if (!trial.until_ended(trial.client(), id)) {
     trial.abandon();
     Trial::not_applicable("the cell goes on: see interrupt.loop");
   }
@@ -74,17 +81,17 @@ void is_an_error(Trial& trial) {
 }
 
 /// The sample print does what it does.
-void expect_print(Trial& trial, KernelClient& client) {
+void expect_print(Trial& trial) {
   const std::string text = trial.word();
-  const Exchange cell = client.run(trial.sample("print", {{"text", text}}));
+  const Exchange cell = trial.observe(trial.sample("print", {{"text", text}}));
   trial.check(text_of(Trial::reply(cell).content, "status") == "ok", "the next cell ends with " + cell.status());
-  trial.check(!trial.abilities().prints || cell.text("stdout").find(text) != std::string::npos,
-              "the next cell prints '" + cell.text("stdout") + "'");
+  trial.expect(!trial.abilities().prints || cell.text("stdout").find(text) != std::string::npos, "stream",
+               "the next cell prints '" + cell.text("stdout") + "'");
 }
 
 void leaves_the_next_cell(Trial& trial) {
   interrupted_loop(trial);
-  expect_print(trial, trial.client());
+  expect_print(trial);
 }
 
 void leaves_the_state(Trial& trial) {
@@ -92,13 +99,14 @@ void leaves_the_state(Trial& trial) {
   const std::string text = trial.word();
   trial.run(trial.sample("assign", {{"name", name}, {"text", text}}));
   const std::string show = trial.sample("show", {{"name", name}});
-  if (trial.run(show).text("stdout").find(text) == std::string::npos)
+  if (trial.observe(show).text("stdout").find(text) == std::string::npos)
     Trial::not_applicable("the sample show does not work");
   interrupted_loop(trial);
   const Exchange next = trial.run(trial.sample("print", {{"text", trial.word()}}));
   if (text_of(Trial::reply(next).content, "status") != "ok")
     Trial::not_applicable("the next cell does not run: see interrupt.next");
-  trial.check(trial.run(show).text("stdout").find(text) != std::string::npos, "the variable has not its value any more");
+  trial.expect(trial.observe(show).text("stdout").find(text) != std::string::npos, "stream",
+               "the variable has not its value any more");
 }
 
 struct Two {
@@ -113,7 +121,7 @@ Two waits_behind_a_loop(Trial& trial, KernelClient& client, bool stop_on_error) 
   // What is answered now was sent after the cell: the kernel has that, too.
   if (trial.abilities().control_info) client.fence(Channel::control);
   trial.interrupt();
-  if (!trial.until_idle(trial.client(), loop)) {
+  if (!trial.until_ended(trial.client(), loop)) {
     trial.abandon();
     Trial::not_applicable("the cell goes on: see interrupt.loop");
   }
@@ -144,11 +152,11 @@ void aborts_the_queue(Trial& trial) {
 /// Interrupts so often while the kernel has nothing to do.
 void interrupts_when_idle(Trial& trial, int count) {
   KernelClient& client = trial.client();
-  expect_print(trial, client);  // its idle has come: nothing runs
+  expect_print(trial);  // its idle has come: nothing runs
   for (int i = 0; i < count; ++i) trial.interrupt();
   // By message: until the last of them has been handled.
   if (!trial.interrupts_by_signal() && trial.abilities().control_info) client.fence(Channel::control);
-  expect_print(trial, client);
+  expect_print(trial);
 }
 
 void is_harmless_when_idle(Trial& trial) { interrupts_when_idle(trial, 1); }
@@ -157,21 +165,21 @@ void are_harmless_when_idle(Trial& trial) { interrupts_when_idle(trial, 100); }
 void a_message_is_harmless_when_idle(Trial& trial) {
   need_control(trial);
   need_signals(trial);
-  expect_print(trial, trial.client());
+  expect_print(trial);
   trial.try_ask(Channel::control, "interrupt_request");
-  expect_print(trial, trial.client());
+  expect_print(trial);
 }
 
 void are_one(Trial& trial) {
   KernelClient& client = trial.client();
   const std::string loop = trial.begin(client, trial.sample("loop"));
   for (int i = 0; i < 100; ++i) trial.interrupt();
-  if (!trial.until_idle(client, loop)) {
+  if (!trial.until_ended(client, loop)) {
     trial.abandon();
     Trial::not_applicable("the cell goes on: see interrupt.loop");
   }
   if (!trial.interrupts_by_signal() && trial.abilities().control_info) client.fence(Channel::control);
-  expect_print(trial, client);
+  expect_print(trial);
 }
 
 void is_answered(Trial& trial) {
@@ -200,24 +208,32 @@ void is_answered_when_busy(Trial& trial) {
 std::vector<Case> interrupt_cases() {
   constexpr std::string_view section = "Messaging, Kernel interrupt";
   constexpr std::string_view mode = "Kernels, interrupt_mode";
-  constexpr std::string_view legal = "the cell's idle";
+  constexpr std::string_view legal = "the cell's idle or reply";
   return {
       {"interrupt.loop", mode, Level::must, "An interrupt ends a cell that computes.",
        "executes the samples print and loop, and interrupts as the kernelspec says when the print has come", legal,
        ends_a_loop},
       {"interrupt.sleep", mode, Level::must, "An interrupt ends a cell that waits.",
-       "the same with the sample sleep, which would take 10 minutes", legal, ends_a_sleep},
+       "executes the samples print and sleep, which would take 10 minutes, and interrupts as the kernelspec says when the "
+       "print "
+       "has come",
+       legal, ends_a_sleep},
       {"interrupt.print-loop", mode, Level::must, "An interrupt ends a cell that prints.",
-       "the same with the sample print_loop", legal, ends_a_print_loop},
+       "executes the samples print and print_loop, and interrupts as the kernelspec says when the print has come", legal,
+       ends_a_print_loop},
       {"interrupt.message.loop", section, Level::should,
        "An interrupt_request ends a cell that computes, also in a kernel for signals.",
        "executes the samples print and loop, and sends interrupt_request on control", legal, ends_a_loop_by_message},
       {"interrupt.message.sleep", section, Level::should,
        "An interrupt_request ends a cell that waits, also in a kernel for signals.",
-       "the same with the sample sleep, which would take 10 minutes", legal, ends_a_sleep_by_message},
+       "executes the samples print and sleep, which would take 10 minutes, and sends interrupt_request on control", legal,
+       ends_a_sleep_by_message},
       {"interrupt.signal.process", mode, Level::should, "SIGINT need not come to the whole process group.",
        "executes the samples print and loop, and sends SIGINT to the kernel's process alone", legal,
        ends_a_loop_by_signal_to_the_process},
+      {"interrupt.inherited", mode, Level::should, "A kernel that is started where SIGINT is ignored hears it.",
+       "starts the kernel by a shell that ignores SIGINT, executes print and loop, and sends SIGINT", legal,
+       ends_a_loop_though_started_deaf},
       {"interrupt.reply", section, Level::must, "An interrupt_request is answered.", "sends interrupt_request on control",
        "interrupt_reply with status ok", is_answered},
       {"interrupt.reply.busy", section, Level::must, "An interrupt_request is answered while a cell runs.",
@@ -245,7 +261,8 @@ std::vector<Case> interrupt_cases() {
        "interrupts when nothing runs, then executes the sample print", "the print's text and status ok",
        is_harmless_when_idle},
       {"interrupt.idle.hundred", section, Level::should, "Interrupts of an idle kernel do nothing to the next cell.",
-       "the same with 100 interrupts", "the print's text and status ok", are_harmless_when_idle},
+       "interrupts 100 times when nothing runs, then executes the sample print", "the print's text and status ok",
+       are_harmless_when_idle},
       {"interrupt.idle.message", section, Level::must,
        "An interrupt_request to an idle kernel for signals does nothing to the next cell.",
        "sends interrupt_request when nothing runs, then executes the sample print", "the print's text and status ok",

@@ -85,6 +85,61 @@ void needs_no_kernel_name(Trial& trial) { works_with(trial, {.fields = {{"kernel
 void needs_no_scheme(Trial& trial) { works_with(trial, {.fields = {{"signature_scheme", nullptr}}}); }
 void needs_no_parent(Trial& trial) { works_with(trial, {.tell_parent = false}); }
 
+void takes_no_parent_for_one(Trial& trial) {
+  works_with(trial, {.environment = {"JPY_PARENT_PID=0"}, .tell_parent = false});
+}
+
+// ---- once more ----
+
+std::string session_of(KernelClient& client) {
+  const auto answer = client.exchange(Channel::shell, "kernel_info_request");
+  return text_of(Trial::reply(answer).header, "session");
+}
+
+/// As a restarter starts it after a crash: with what the file of the first had.
+struct Again {
+  std::string session_before;
+  std::string session;
+};
+
+/// Of a client that is connected while the kernel is killed.
+std::string session_until_killed(Trial& trial) {
+  ClientOptions options;
+  options.welcome = false;
+  options.exact_parents = false;
+  options.process_fd = trial.kernel().pidfd();
+  options.patience = trial.timeout();
+  options.on_violation = [](const testing::Violation&) {};
+  KernelClient client(trial.connection(), options);
+  std::string session = session_of(client);
+  trial.kernel().signal_group(SIGKILL);
+  trial.expect_end();
+  client.forget_unasserted();
+  client.finish(KernelClient::Kernel::ended);
+  return session;
+}
+
+Again start_again(Trial& trial, const std::vector<std::string>& same) {
+  trial.start({});
+  const Json before = trial.connection().fields;
+  Again again{session_until_killed(trial), ""};
+  Json fields = Json::object();
+  for (const auto& key : same) fields[key] = before.at(key);
+  trial.start({.fields = fields});
+  again.session = session_of(trial.client());
+  return again;
+}
+
+void starts_on_the_same_ports(Trial& trial) {
+  if (!trial.has_fixed_ports()) Trial::not_applicable("the ports are not fixed");
+  start_again(trial, {"key", "shell_port", "iopub_port", "stdin_port", "control_port", "hb_port"});
+}
+
+void has_a_new_session(Trial& trial) {
+  const Again again = start_again(trial, {"key"});
+  trial.check(again.session != again.session_before, "both processes have the session " + again.session);
+}
+
 // ---- channels ----
 
 /// Connects a plain socket. Whether somebody listens is known at once.
@@ -371,6 +426,15 @@ std::vector<Case> start_cases() {
       taken_case<Channel::heartbeat>("start.taken.heartbeat"),
       {"start.parent.untold", "jupyter_client, JPY_PARENT_PID", Level::must, "A kernel need not know who started it.",
        "starts the kernel without JPY_PARENT_PID", "kernel_info_request is answered", needs_no_parent},
+      {"start.parent.zero", "jupyter_client, JPY_PARENT_PID", Level::should, "A parent 0 is none.",
+       "starts the kernel with JPY_PARENT_PID=0", "kernel_info_request is answered", takes_no_parent_for_one},
+      {"start.again.ports", "jupyter_client, restarts", Level::must,
+       "A kernel that was killed can be started again at once with the same ports.",
+       "kills a kernel that a client is connected to, and starts it with the same connection file",
+       "kernel_info_request is answered", starts_on_the_same_ports},
+      {"start.again.session", "Messaging, General message format", Level::must,
+       "Each process of a kernel has a session of its own, which says to clients that it was restarted.",
+       "kills the kernel and starts it again with the same key", "another session in the headers", has_a_new_session},
       {"start.ipv6", "Kernels, Connection files", Level::may, "The ip of a connection file may be one of IPv6.",
        "starts the kernel with the ip ::1", "kernel_info_request is answered; or the process ends, not with exit status 0",
        works_over_ipv6_or_ends},

@@ -50,11 +50,17 @@ Fault anybody_answers() {
   const auto questions = std::make_shared<Questions>();
   return {"anybody-answers",
           "Takes answers of clients that it did not ask.",
-          {"stdin.other-client.ignored"},
+          {"stdin.other-client.ignored", "abuse.stdin.foreign"},
           alter(question(), [questions](Message& message) { questions->latest = message; }),
           alter(answer(), [questions](Message& message) {
             if (!questions->latest.identities.empty()) message.identities = questions->latest.identities;
           })};
+}
+
+/// A text, and rightly signed: nothing else ends the kernel's question.
+bool is_answer(const Message& message) {
+  return message.type() == "input_reply" && message.is_signed() &&
+         message.json(Part::content).value("value", Json()).is_string();
 }
 
 /// What came before a question answers it.
@@ -74,9 +80,9 @@ Fault stale_answers() {
     way.back(std::move(early));
   };
   const auto take = [questions](Message message, const Way& way) {
-    if (message.json(Part::content).contains("value") && message.identities == questions->asked)
-      questions->answered = std::exchange(questions->open, false);
-    if (message.type() == "input_reply" && !questions->open && !std::exchange(questions->answered, false)) {
+    const bool answers = is_answer(message);
+    if (answers && message.identities == questions->asked) questions->answered = std::exchange(questions->open, false);
+    if (answers && !questions->open && !std::exchange(questions->answered, false)) {
       questions->early.push_back(std::move(message));
     } else {
       way.on(std::move(message));
@@ -84,9 +90,14 @@ Fault stale_answers() {
   };
   return {"stale-answer-taken",
           "Takes an answer that came before its question.",
-          {"stdin.stale-reply.ignored", "stdin.second-reply.ignored"},
+          {"stdin.stale-reply.ignored", "stdin.second-reply.ignored", "abuse.stdin.twice"},
           [ask]() -> Hook { return ask; },
           [take]() -> Hook { return take; }};
+}
+
+bool asks_unsaid(const Message& message) {
+  const Json content = message.json(Part::content);
+  return !content.contains("allow_stdin") && content.value("code", "").starts_with("input ");
 }
 
 std::vector<Fault> stdin_faults() {
@@ -108,18 +119,28 @@ std::vector<Fault> stdin_faults() {
        alter(question(), set(Part::content, "password", true))},
       {"question-without-parent",
        "Asks without a parent.",
-       {"stdin.request.parent", "order.reply.parent"},
+       {"stdin.request.parent"},
        alter(question(), [](Message& message) { message.set(Part::parent, Json::object()); })},
       {"asks-although-forbidden",
        "Asks although allow_stdin is false.",
        {"stdin.forbidden.no-request", "stdin.forbidden.error"},
        {},
        alter(of_type("execute_request"), set(Part::content, "allow_stdin", true))},
+      {"waits-when-nobody-said-asks",
+       "Waits for ever in cells that ask when their request does not say whether they may.",
+       {"stdin.default"},
+       {},
+       alter(all_of({of_type("execute_request"), asks_unsaid}), set(Part::content, "code", "loop"))},
       {"answer-ascii", "Takes answers for ASCII.", {"stdin.value.unicode"}, {}, alter(answer(), value(ascii))},
       {"answer-trimmed", "Cuts the blanks off answers.", {"stdin.value.blanks"}, {}, alter(answer(), value(trimmed))},
+      {"answer-end-a-letter",
+       "Takes the answer that ends the input for a text.",
+       {"stdin.value.eof"},
+       {},
+       alter(answer(), value([](const std::string& text) { return text == "\x04" ? text + " " : text; }))},
       {"answer-cut",
        "Takes 4095 letters of an answer.",
-       {"stdin.value.long"},
+       {"stdin.value.long", "abuse.stdin.large"},
        {},
        alter(answer(), value([](const std::string& text) { return text.substr(0, 4095); }))},
       {"empty-answer-fails", "Fails a cell that is answered by an empty text.", {"stdin.value.empty"}},
@@ -129,8 +150,18 @@ std::vector<Fault> stdin_faults() {
        {"stdin.reply.no-parent"},
        {},
        drop(all_of({answer(), [](const Message& message) { return message.json(Part::parent).empty(); }}))},
+      {"question-not-interrupted",
+       "Waits for ever when a question is interrupted.",
+       {"stdin.interrupt", "stdin.interrupt.ask-again", "abuse.stdin.late", "abuse.stdin.gone.interrupt"}},
       anybody_answers(),
       stale_answers(),
+  };
+}
+
+Test is_numbered(int number) {
+  return [number](const Message& message) {
+    const Json data = message.json(Part::content).value("data", Json());
+    return message.type() == "comm_msg" && data.is_object() && data.value("number", Json()) == number;
   };
 }
 
@@ -193,6 +224,11 @@ std::vector<Fault> comm_faults() {
        {"comm.close.unlisted", "comm.close.silent", "comm.kernel.client-close"},
        {},
        alter(of_type("comm_close"), set(Part::content, "comm_id", "another"))},
+      {"comm-messages-overtake",
+       "Handles the fourth message to a comm after the fifth.",
+       {"comm.message.order"},
+       {},
+       hold(is_numbered(3), is_numbered(4))},
       {"comm-open-target-other",
        "Opens comms to another target.",
        {"comm.kernel.open.target"},

@@ -26,11 +26,12 @@ using Change = std::function<void(Message&)>;
 /// One way in which a kernel can be wrong.
 struct Fault {
   std::string_view name;
-  std::string_view description;          ///< one sentence
-  std::vector<std::string_view> breaks;  ///< the cases and standing rules that must fail, and no others
-  HookMaker out{};                       ///< of what the kernel sends; none for faults of the language and of the start
-  HookMaker in{};                        ///< of what it receives
-  std::string_view launch = "ipc";       ///< how the kernel has to be started for it
+  std::string_view description;            ///< one sentence
+  std::vector<std::string_view> breaks;    ///< the cases and standing rules that must fail, and no others
+  HookMaker out{};                         ///< of what the kernel sends; none for faults of the language and of the start
+  HookMaker in{};                          ///< of what it receives
+  std::string_view launch = "ipc";         ///< how the kernel has to be started for it
+  std::string_view interrupts = "signal";  ///< the interrupt_mode that it has to declare for it
 };
 
 [[nodiscard]] const std::vector<Fault>& all_faults();
@@ -45,6 +46,7 @@ std::vector<Fault> wire_faults();
 std::vector<Fault> order_faults();
 std::vector<Fault> schema_faults();
 std::vector<Fault> execution_faults();
+std::vector<Fault> abort_faults();
 std::vector<Fault> output_faults();
 std::vector<Fault> knowledge_faults();
 std::vector<Fault> dialogue_faults();

@@ -2,6 +2,7 @@
 #include "heartbeat.hpp"
 
 #include "fault.hpp"
+#include "language.hpp"
 #include "support/blocked_signals.hpp"
 
 #include <unistd.h>
@@ -28,6 +29,27 @@ using Answer = std::function<Frames(Frames)>;
 const std::map<std::string_view, Answer>& answers() {
   static const std::map<std::string_view, Answer> table{
       {"heartbeat-silent", [](const Frames&) { return Frames(); }},
+      {"heartbeat-waits",
+       [](Frames frames) {
+         wait_for_cell();
+         return frames;
+       }},
+      {"heartbeat-cut",
+       [](Frames frames) {
+         for (auto& frame : frames) frame.resize(std::min<std::size_t>(frame.size(), 1U << 16U));
+         return frames;
+       }},
+      {"heartbeat-empty-lost",
+       [](Frames frames) {
+         if (frames.size() == k_envelope + 1 && frames.back().empty()) frames.clear();
+         return frames;
+       }},
+      {"heartbeat-for-thirty",
+       [](Frames frames) {
+         static int answered = 0;
+         if (++answered > 30) frames.clear();
+         return frames;
+       }},
       {"heartbeat-says-pong",
        [](Frames frames) {
          frames.back() = "pong";

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -316,6 +317,33 @@ Change language(const char* field, Json value) {
   return content([field, value = std::move(value)](Json& reply, const Json&) { reply["language_info"][field] = value; });
 }
 
+Test welcomes_to(std::string topic) {
+  return [topic = std::move(topic)](const Message& message) {
+    return string_at(message.json(Part::content), "subscription") == topic;
+  };
+}
+
+HookMaker welcome_twenty() {
+  return [welcomed = std::make_shared<int>(0)]() -> Hook {
+    return [welcomed](Message message, const Way& way) {
+      if (message.type() == "iopub_welcome" && ++*welcomed > 20) return;
+      way.on(std::move(message));
+    };
+  };
+}
+
+/// As of a socket without ZMQ_XPUB_VERBOSE. Each welcome has a hook of its own, and only those of iopub see any: they share
+/// one thread.
+HookMaker welcome_once() {
+  return [welcomed = std::make_shared<std::set<std::string>>()]() -> Hook {
+    return [welcomed](Message message, const Way& way) {
+      const bool welcome = message.type() == "iopub_welcome";
+      if (welcome && !welcomed->insert(string_at(message.json(Part::content), "subscription")).second) return;
+      way.on(std::move(message));
+    };
+  };
+}
+
 std::vector<Fault> info_faults() {
   const Test info = ok("kernel_info_reply");
   return {
@@ -359,6 +387,17 @@ std::vector<Fault> info_faults() {
        "Welcomes nobody.",
        {"welcome.sent", "welcome.topic", "welcome.topic.unicode"},
        drop(of_type("iopub_welcome"))},
+      {"welcome-once", "Welcomes the first subscriber to each topic only.", {"welcome.each"}, welcome_once()},
+      {"welcome-twice", "Welcomes every subscription twice.", {"welcome.once"}, repeat(of_type("iopub_welcome"))},
+      {"welcome-late",
+       "Publishes something to new subscribers before it welcomes them.",
+       {"welcome.first"},
+       precede(all_of({of_type("iopub_welcome"), welcomes_to("")}),
+               [](Message& message) {
+                 become(message, "stream", {{"name", "stderr"}, {"text", "somebody is there\n"}});
+               })},
+      {"welcome-twenty", "Welcomes twenty subscribers.", {"welcome.many"}, welcome_twenty()},
+      {"welcome-leavers", "Welcomes who leaves.", {"welcome.unsubscribe"}},
       {"welcome-two-frames",
        "Puts two frames before the delimiter of a welcome.",
        {"welcome.frame", "welcome.frame.empty"},
@@ -374,11 +413,39 @@ std::vector<Fault> info_faults() {
   };
 }
 
+/// What the protocol's text lets a kernel leave alone.
+std::vector<Fault> unhandled_faults() {
+  return {
+      {"completion-unhandled",
+       "Leaves complete_request alone.",
+       {"offers.completion"},
+       {},
+       drop(of_type("complete_request"))},
+      {"inspection-unhandled",
+       "Leaves inspect_request alone.",
+       {"offers.inspection"},
+       {},
+       drop(of_type("inspect_request"))},
+      {"is-complete-unhandled",
+       "Leaves is_complete_request alone.",
+       {"offers.is-complete"},
+       {},
+       drop(of_type("is_complete_request"))},
+      {"history-unhandled", "Leaves history_request alone.", {"offers.history"}, {}, drop(of_type("history_request"))},
+      {"comm-info-unhandled",
+       "Leaves comm_info_request alone.",
+       {"offers.comm-info"},
+       {},
+       drop(of_type("comm_info_request"))},
+      {"comms-unhandled", "Leaves comm_open alone.", {"offers.comms"}, {}, drop(of_type("comm_open"))},
+  };
+}
+
 }  // namespace
 
 std::vector<Fault> knowledge_faults() {
   std::vector<Fault> all = completion_faults();
-  for (const auto& more : {inspection_faults(), history_faults(), info_faults()}) {
+  for (const auto& more : {inspection_faults(), history_faults(), info_faults(), unhandled_faults()}) {
     all.insert(all.end(), more.begin(), more.end());
   }
   return all;

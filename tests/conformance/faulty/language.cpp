@@ -6,9 +6,11 @@
 #include "system/probe_text.hpp"
 
 #include <signal.h>
+#include <spawn.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -20,6 +22,7 @@
 #include <iterator>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -86,12 +89,17 @@ std::atomic<bool> running{false};
 
 struct Running {
   Running() { running = true; }
-  ~Running() { running = false; }
+  ~Running() {
+    running = false;
+    running.notify_all();
+  }
   Running(const Running&) = delete;
   Running& operator=(const Running&) = delete;
 };
 
 }  // namespace
+
+void wait_for_cell() { running.wait(true); }
 
 /// Interrupts of an idle kernel are kept for the next cell.
 void Language::keep_sigint() {
@@ -107,6 +115,15 @@ void Language::keep_sigint() {
 
 namespace {
 
+bool sigint_is_ignored() {
+  struct sigaction inherited {};
+  ::sigaction(SIGINT, nullptr, &inherited);
+  return inherited.sa_handler == SIG_IGN;
+}
+
+/// As this process was started: before main() nobody has changed it.
+const bool sigint_was_ignored = sigint_is_ignored();
+
 /// By a handler, since SIG_IGN would be the children's, too.
 void ignore_sigterm() {
   static const pid_t kernel = ::getpid();
@@ -120,6 +137,7 @@ void ignore_sigterm() {
 }  // namespace
 
 void Language::start() {
+  if (is_chosen("sigint-stays-ignored") && sigint_was_ignored) ::signal(SIGINT, SIG_IGN);
   if (is_chosen("sigint-kills")) ::signal(SIGINT, SIG_DFL);
   if (is_chosen("sigterm-ignored")) ignore_sigterm();
   if (is_chosen("idle-sigint-waits")) keep_sigint();
@@ -299,7 +317,12 @@ void Language::do_thread(std::string_view text) {
     std::unique_lock lock(mutex);
     const auto never = [] { return false; };
     std::condition_variable_any().wait_for(lock, ending, std::chrono::duration<double>(seconds), never);
-    if (!ending.stop_requested() && !is_chosen("thread-lost")) out.write_stdout(line);
+    if (ending.stop_requested() || is_chosen("thread-lost")) return;
+    if (!is_chosen("threads-torn")) return out.write_stdout(line);
+    for (std::size_t i = 0; i < line.size(); i += line.size() / 20 + 1) {
+      out.write_stdout(line.substr(i, line.size() / 20 + 1));
+      std::condition_variable_any().wait_for(lock, ending, std::chrono::milliseconds(10), never);
+    }
   });
 }
 
@@ -308,20 +331,25 @@ void Language::do_child(std::string_view text) {
   const std::string fd(take_word(text));
   std::string command = "echo '" + std::string(text) + "' >&" + fd;
   if (is_chosen("child-lost")) command += " >/dev/null 2>&1";
-  if (is_chosen("child-late")) command = "{ sleep 0.2; " + command + "; } &";
+  if (is_chosen("child-late")) command = "{ sleep 0.1; " + command + "; } &";
+  if (is_chosen("child-fills-pipe") && text.size() > 80000) do_loop({});
   if (is_chosen("child-stderr-lost") && fd == "2") command = "true";
   if (std::system(command.c_str()) != 0) outcome_ = adrastea::error("ChildFailed", command);
 }
 
 /// A process that sleeps, and its number.
 void Language::do_spawn(std::string_view text) {
-  const std::string seconds(take_word(text));
-  const pid_t child = ::fork();
-  if (child == 0) {
-    if (is_chosen("children-left")) ::setsid();
-    ::execlp("sleep", "sleep", seconds.c_str(), nullptr);
-    ::_exit(127);
-  }
+  std::string seconds(take_word(text));
+  std::string program = "sleep";
+  std::array<char*, 3> arguments{program.data(), seconds.data(), nullptr};
+  posix_spawnattr_t attributes;
+  ::posix_spawnattr_init(&attributes);
+  // It has its session before its id is printed: a shutdown may follow at once.
+  if (is_chosen("children-left")) ::posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+  pid_t child = 0;
+  const int failed = ::posix_spawnp(&child, arguments[0], nullptr, &attributes, arguments.data(), environ);
+  ::posix_spawnattr_destroy(&attributes);
+  if (failed != 0) throw std::system_error(failed, std::generic_category(), program);
   do_print(std::to_string(child));
 }
 
@@ -385,8 +413,18 @@ void Language::do_again(std::string_view /*text*/) {
 
 // ---- input ----
 
+std::string Language::ask(std::string_view prompt) {
+  try {
+    return host().input(prompt).value_or("");
+  } catch (const Interrupted&) {
+    // Until the process ends.
+    while (is_chosen("question-not-interrupted")) ::pause();
+    throw;
+  }
+}
+
 void Language::do_input(std::string_view text) {
-  const std::string line = host().input(text).value_or("");
+  const std::string line = ask(text);
   if (is_chosen("empty-answer-fails") && line.empty()) throw adrastea::ExecutionError("InputError", "nothing was said");
   do_print(line);
   if (is_chosen("answer-echoed")) do_print(line);

@@ -12,6 +12,9 @@
 
 namespace faulty {
 
+/// Returns once no cell runs.
+void wait_for_cell();
+
 /// A language that can do all that samples.json asks for, one command a line, and some of it wrongly when it is told to.
 class Language final : public adrastea::Interpreter {
  public:
@@ -34,6 +37,7 @@ class Language final : public adrastea::Interpreter {
   [[nodiscard]] bool stopped() const;
   void end_interrupted();
   void sleep(double seconds);
+  std::string ask(std::string_view prompt);
 
   void do_print(std::string_view text);
   void do_part(std::string_view text);

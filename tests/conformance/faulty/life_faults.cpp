@@ -42,6 +42,81 @@ struct Running {
 
 Test shutdown_reply() { return all_of({of_type("shutdown_reply"), without(on_channel(Channel::iopub))}); }
 
+bool debugging = false;  // of control's thread
+
+/// What a debugger would answer.
+Json debugged(const Json& request) {
+  const std::string command = string_at(request, "command");
+  if (command == "attach") debugging = true;
+  if (command == "disconnect") debugging = false;
+  Json answer{
+      {"type", "response"}, {"seq", 1}, {"request_seq", request.value("seq", 0)}, {"success", true}, {"command", command}};
+  answer["body"] = {{"isStarted", debugging}, {"breakpoints", Json::array()}, {"stoppedThreads", Json::array()}};
+  return answer;
+}
+
+/// The kernel pretends to have a debugger, and does one thing wrongly.
+HookMaker debugger(const Change& flaw) {
+  return [flaw] {
+    return [flaw](Message message, const Way& way) {
+      if (message.type() == "kernel_info_reply") {
+        Json features = message.json(Part::content).value("supported_features", Json::array());
+        features.push_back("debugger");
+        message.set(Part::content, "supported_features", features);
+        message.set(Part::content, "debugger", true);
+      }
+      const bool answers = message.type() == "debug_reply";
+      if (answers) message.set(Part::content, debugged(request_of(message)));
+      const Json content = message.json(Part::content);
+      if (message.parent_type() == "debug_request" && string_at(content, "execution_state") == "idle") {
+        Message event = message;
+        event.renew();
+        become(event, "debug_event", {{"type", "event"}, {"seq", 1}, {"event", "initialized"}});
+        flaw(event);
+        way.on(std::move(event));
+      }
+      if (answers) flaw(message);
+      way.on(std::move(message));
+    };
+  };
+}
+
+HookMaker debugger(const std::string& command, const Change& flaw) {
+  return debugger([command, flaw](Message& message) {
+    if (message.type() == "debug_reply" && string_at(message.json(Part::content), "command") == command) flaw(message);
+  });
+}
+
+std::vector<Fault> debug_faults() {
+  const Change fails = set(Part::content, "success", false);
+  return {
+      {"debug-info-fails", "Has a debugger that tells nothing.", {"control.debug.info"}, debugger("debugInfo", fails)},
+      {"debug-initialize-fails",
+       "Has a debugger that cannot be initialized.",
+       {"control.debug.initialize"},
+       debugger("initialize", fails)},
+      {"debug-attach-fails", "Has a debugger that does not attach.", {"control.debug.attach"}, debugger("attach", fails)},
+      {"debug-disconnect-fails",
+       "Has a debugger that cannot be left.",
+       {"control.debug.disconnect"},
+       debugger("disconnect", fails)},
+      {"debug-never-started",
+       "Has a debugger that never says that it is started.",
+       {"control.debug.started"},
+       debugger("debugInfo", set(Part::content, "body", {{"isStarted", false}}))},
+      {"debug-seq-other",
+       "Answers debug_requests with a number of its own.",
+       {"control.debug.reply"},
+       debugger("debugInfo", set(Part::content, "request_seq", 1))},
+      {"schema-debug-event",
+       "Tells of debug events without their name.",
+       {"schema.debug_event"},
+       debugger([](Message& message) {
+         if (message.type() == "debug_event") message.erase(Part::content, "event");
+       })},
+  };
+}
+
 std::vector<Fault> control_faults() {
   const Running running;
   return {
@@ -63,25 +138,45 @@ std::vector<Fault> control_faults() {
        {"control.usage.memory"},
        alter(of_type("usage_reply"), set(Part::content, "kernel_memory", 0))},
       {"heartbeat-silent", "Has no heartbeat.", {"heartbeat.echo"}},
+      {"heartbeat-waits", "Answers no heartbeat while a cell runs.", {"heartbeat.busy"}},
+      {"heartbeat-cut", "Cuts heartbeats after 64 KiB.", {"heartbeat.echo.megabyte"}},
+      {"heartbeat-empty-lost", "Does not answer empty heartbeats.", {"heartbeat.echo.empty"}},
+      {"heartbeat-for-thirty", "Answers thirty heartbeats.", {"heartbeat.many"}},
       {"heartbeat-says-pong", "Answers heartbeats with another text.", {"heartbeat.echo"}},
       {"heartbeat-one-frame", "Answers heartbeats with one frame.", {"heartbeat.echo.frames"}},
       {"heartbeat-text-only", "Cuts heartbeats at NUL.", {"heartbeat.echo.binary"}},
-      {"sleep-not-interrupted", "Cannot be interrupted while it waits.", {"interrupt.sleep", "interrupt.message.sleep"}},
-      {"print-loop-not-interrupted", "Cannot be interrupted while it prints.", {"interrupt.print-loop"}},
+      {"sleep-not-interrupted",
+       "Cannot be interrupted while it waits.",
+       {"interrupt.sleep", "interrupt.message.sleep", "abuse.signals.sigint.sleeping"}},
+      {"print-loop-not-interrupted",
+       "Cannot be interrupted while it prints.",
+       {"interrupt.print-loop", "abuse.signals.sigint.printing"}},
       {"interrupt-unanswered",
        "Does not answer interrupt_request.",
        {"interrupt.reply", "interrupt.reply.busy"},
-       drop(of_type("interrupt_reply"))},
+       drop(of_type("interrupt_reply")),
+       {},
+       "ipc",
+       "message"},
+      {"shutdown-unhandled",
+       "Leaves shutdown_request alone.",
+       {"offers.shutdown", "abuse.stdin.gone.shutdown"},
+       {},
+       drop(of_type("shutdown_request"))},
       {"interrupt-is-success", "Says ok about a cell that was interrupted.", {"interrupt.error"}},
       {"interrupt-forgets-variables", "Forgets all variables with an interrupt.", {"interrupt.state"}},
       {"interrupt-spoils-next",
        "Interrupts the next cell, too.",
-       {"interrupt.next", "interrupt.one-cell", "interrupt.others", "interrupt.storm"}},
-      {"idle-sigint-waits", "Keeps SIGINT until there is a cell.", {"interrupt.idle", "interrupt.idle.hundred"}},
+       {"interrupt.next", "interrupt.one-cell", "interrupt.others", "interrupt.storm", "abuse.signals.sigint.computing",
+        "abuse.signals.sigint.printing", "abuse.signals.sigint.sleeping"}},
+      {"idle-sigint-waits",
+       "Keeps SIGINT until there is a cell.",
+       {"interrupt.idle", "interrupt.idle.hundred", "abuse.signals.sigint.idle"}},
+      {"sigint-stays-ignored", "Leaves SIGINT ignored where it was started so.", {"interrupt.inherited"}},
       {"sigint-kills",
        "Dies of SIGINT.",
        {"interrupt.loop", "interrupt.idle", "interrupt.idle.hundred", "interrupt.print-loop", "interrupt.signal.process",
-        "interrupt.sleep"}},
+        "interrupt.sleep", "interrupt.inherited", "abuse.stdin.late", "abuse.stdin.gone.interrupt"}},
   };
 }
 
@@ -90,7 +185,9 @@ std::vector<Fault> end_faults() {
       {"shutdown-without-exit",
        "Answers shutdown_request and stays.",
        {"shutdown.ends", "shutdown.restart.ends", "shutdown.shell", "shutdown.busy", "shutdown.interrupted",
-        "shutdown.queue", "shutdown.children.ends"},
+        "shutdown.queue", "shutdown.children.ends", "abuse.stdin.gone.shutdown", "abuse.end.queued", "abuse.end.flooding",
+        "abuse.end.twice", "abuse.end.both-channels", "abuse.end.requests", "abuse.end.content", "abuse.end.interrupt",
+        "abuse.end.interrupt.busy", "abuse.end.subscriber.stopped", "abuse.end.connections"},
        {},
        alter(of_type("shutdown_request"), [](Message&) { asked_to_end = true; })},
       {"shutdown-restart-stays",
@@ -120,7 +217,10 @@ std::vector<Fault> end_faults() {
        "Tells nobody but who asked that it ends.",
        {"shutdown.published"},
        drop(all_of({of_type("shutdown_reply"), on_channel(Channel::iopub)}))},
-      {"sigterm-ignored", "Does not hear SIGTERM.", {"shutdown.sigterm", "shutdown.sigterm.busy"}},
+      {"sigterm-ignored",
+       "Does not hear SIGTERM.",
+       {"shutdown.sigterm", "shutdown.sigterm.busy", "abuse.signals.sigterm", "abuse.signals.sigterm.busy",
+        "abuse.signals.sigterm.often", "abuse.stdin.gone.sigterm"}},
       {"children-left", "Leaves behind what cells started.", {"shutdown.children"}},
       {"ipc-files-left", "Leaves its ipc files behind.", {"shutdown.ipc-files"}},
   };
@@ -136,6 +236,60 @@ std::vector<Fault> start_faults() {
        {},
        {},
        "port0"},
+      {"parent-zero-ends", "Takes JPY_PARENT_PID=0 for a parent that has ended.", {"start.parent.zero"}},
+      {"ports-of-others-only",
+       "Does not start while connections of the one before linger on its ports.",
+       {"start.again.ports"},
+       {},
+       {},
+       "tcp"},
+      {"taken-ports-replaced",
+       "Takes other ports when somebody has its own.",
+       {"start.taken.shell", "start.taken.iopub", "start.taken.stdin", "start.taken.control", "start.taken.heartbeat"},
+       {},
+       {},
+       "tcp"},
+      {"stdin-unbound", "Does not listen on stdin.", {"start.bound.stdin"}},
+      {"control-unbound", "Does not listen on control.", {"start.bound.control", "info.control"}},
+      {"heartbeat-unbound", "Does not listen on the heartbeat.", {"start.bound.heartbeat", "heartbeat.echo"}},
+      {"subshell-unannounced",
+       "Creates subshells, and does not say that it has them.",
+       {"control.subshell.absent"},
+       alter(of_type("create_subshell_reply"),
+             [](Message& message) {
+               message.set(Part::content, {{"status", "ok"}, {"subshell_id", "one"}});
+             })},
+      {"subshell-id-refused",
+       "Refuses cells for a subshell, though it has none.",
+       {"control.subshell.ignored"},
+       {},
+       alter(
+           [](const Message& message) {
+             return message.type() == "execute_request" && message.json(Part::header).contains("subshell_id");
+           },
+           set(Part::content, "code", "error no subshells"))},
+      {"session-constant",
+       "Has the same session each time.",
+       {"start.again.session"},
+       alter([](const Message&) { return true; }, set(Part::header, "session", "constant"))},
+      {"acknowledgement-not-needed",
+       "Starts although nobody acknowledges its registration.",
+       {"handshake.acknowledgement.none", "handshake.acknowledgement.none.stderr"},
+       {},
+       {},
+       "handshake"},
+      {"acknowledgement-missing-silent",
+       "Does not say that nobody acknowledges its registration.",
+       {"handshake.acknowledgement.none.stderr"},
+       {},
+       {},
+       "handshake"},
+      {"acknowledgement-forged",
+       "Believes whoever acknowledges its registration.",
+       {"handshake.acknowledgement.forged"},
+       {},
+       {},
+       "handshake"},
   };
 }
 
@@ -147,7 +301,7 @@ void stay() {
 
 std::vector<Fault> life_faults() {
   std::vector<Fault> all = control_faults();
-  for (const auto& more : {end_faults(), start_faults()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto& more : {debug_faults(), end_faults(), start_faults()}) all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 

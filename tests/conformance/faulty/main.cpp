@@ -18,8 +18,11 @@ using faulty::Json;
 int list() {
   Json all = Json::array();
   for (const auto& fault : faulty::all_faults()) {
-    all.push_back(
-        {{"name", fault.name}, {"description", fault.description}, {"breaks", fault.breaks}, {"launch", fault.launch}});
+    all.push_back({{"name", fault.name},
+                   {"description", fault.description},
+                   {"breaks", fault.breaks},
+                   {"launch", fault.launch},
+                   {"interrupts", fault.interrupts}});
   }
   std::cout << all.dump(1) << "\n";
   return 0;
@@ -44,13 +47,15 @@ int main(int argc, char** argv) {
   try {
     if (argc == 2 && std::string_view(argv[1]) == "--list") return list();
     std::vector<char*> words = without_fault(argc, argv);
+    const char* parent = std::getenv("JPY_PARENT_PID");  // NOLINT(concurrency-mt-unsafe): the same
+    if (faulty::is_chosen("parent-zero-ends") && parent != nullptr && std::string_view(parent) == "0") return 1;
     // A kernel that is started hundreds of times, and several at once, must not share a file with itself.
     ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet
     const int count = static_cast<int>(words.size());
     words.push_back(nullptr);
     const int status = adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
     if (faulty::is_chosen("connection-file-removed")) std::filesystem::remove(words.at(words.size() - 2));
-    return faulty::is_chosen("shutdown-status-1") ? 1 : status;
+    return status == 0 && faulty::is_chosen("shutdown-status-1") ? 1 : status;
   } catch (const std::exception& error) {
     std::cerr << "faulty: " << error.what() << "\n";
     return 2;

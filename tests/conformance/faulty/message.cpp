@@ -72,8 +72,9 @@ std::string Message::parent_id() const { return string_at(json(Part::parent), "m
 void Message::set(Part part, const Json& value) { set_text(part, value.dump()); }
 
 void Message::set_text(Part part, std::string text) {
+  const bool right = is_signed();
   this->text(part) = std::move(text);
-  sign();
+  if (right) sign();
 }
 
 void Message::set(Part part, const char* field, const Json& value) {
@@ -92,9 +93,16 @@ void Message::renew() {
   set(Part::header, "msg_id", string_at(json(Part::header), "msg_id") + "_" + std::to_string(++renewed));
 }
 
-void Message::sign() {
+namespace {
+
+std::string signature_of(const std::vector<std::string>& texts) {
   const std::lock_guard lock(signer_mutex);
-  signature = signer->sign({texts.at(0), texts.at(1), texts.at(2), texts.at(3)});
+  return signer->sign({texts.at(0), texts.at(1), texts.at(2), texts.at(3)});
 }
+
+}  // namespace
+
+void Message::sign() { signature = signature_of(texts); }
+bool Message::is_signed() const { return signature == signature_of(texts); }
 
 }  // namespace faulty

@@ -36,7 +36,7 @@ struct Message {
   [[nodiscard]] std::string parent_type() const;
   [[nodiscard]] std::string parent_id() const;
 
-  /// Replaces a text, and signs again.
+  /// Replaces a text, and signs again unless the signature was wrong: what was forged stays so.
   void set(Part part, const Json& value);
   void set_text(Part part, std::string text);
   /// Changes one field.
@@ -46,6 +46,7 @@ struct Message {
   void renew();
   /// Signs with the kernel's key.
   void sign();
+  [[nodiscard]] bool is_signed() const;
 };
 
 /// An empty object for a text that is none.

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -72,6 +73,34 @@ HookMaker interleave_another_cell() {
   };
 }
 
+/// Of cells whose error was published.
+HookMaker drop_idle_of_errors() {
+  return []() -> Hook {
+    return [failed = std::make_shared<std::set<std::string>>()](Message message, const Way& way) {
+      if (message.type() == "error") failed->insert(message.parent_id());
+      if (cell_state("idle")(message) && failed->contains(message.parent_id())) return;
+      way.on(std::move(message));
+    };
+  };
+}
+
+/// What a cell printed last comes once more when control has been served meanwhile, as if that had printed it.
+HookMaker print_for_control() {
+  return []() -> Hook {
+    return [printed = std::make_shared<std::optional<Message>>()](Message message, const Way& way) {
+      if (message.type() == "stream") *printed = message;
+      if (cell_state("idle")(message)) printed->reset();
+      if (is_state("idle")(message) && message.parent_type() == "kernel_info_request" && printed->has_value()) {
+        Message other = **printed;
+        other.set(Part::parent, message.json(Part::parent));
+        other.renew();
+        way.on(std::move(other));
+      }
+      way.on(std::move(message));
+    };
+  };
+}
+
 /// The reply to an aborted cell is kept until the next cell is answered, or until somebody waits for it in vain and asks
 /// for something else. One thread, that of shell.
 struct Overtaking {
@@ -130,6 +159,17 @@ std::vector<Fault> order_faults() {
        "Is starting within a request.",
        {"order.status.states"},
        precede(cell_state("idle"), state("starting"))},
+      {"parent-of-control-request",
+       "Gives what a cell prints the parent of a request on control that comes meanwhile.",
+       {"control.busy.parent"},
+       print_for_control()},
+      {"custom-type",
+       "Publishes a type of its own about each cell, which is no fault.",
+       {},
+       precede(cell_state("idle"),
+               [](Message& message) {
+                 become(message, "faulty_news", {{"any", "thing"}});
+               })},
       {"busy-missing", "Is never busy with is_complete_request.", {"order.busy.sent"}, drop(rare_state("busy"))},
       {"busy-late",
        "Is busy only after execute_input.",
@@ -141,11 +181,13 @@ std::vector<Fault> order_faults() {
        interleave_another_cell()},
       {"busy-twice", "Is busy twice with a cell.", {"order.busy.once"}, repeat(cell_state("busy"))},
       {"idle-missing", "Is never idle after is_complete_request.", {"order.idle.sent"}, drop(rare_state("idle"))},
+      {"idle-missing-of-cells", "Is never idle after a cell.", {"order.idle.sent"}, drop(cell_state("idle"))},
+      {"idle-missing-of-errors", "Is never idle after a cell that fails.", {"order.idle.sent"}, drop_idle_of_errors()},
       {"idle-twice", "Is idle twice after a cell.", {"order.idle.once"}, repeat(cell_state("idle"))},
       {"idle-early",
-       "Publishes output of a cell after its idle.",
+       "Publishes output of a cell with a result after its idle.",
        {"order.idle.last"},
-       follow(cell_state("idle"), clear_output())},
+       follow(all_of({cell_state("idle"), with_command("value")}), clear_output())},
       {"input-missing", "Does not announce cells.", {"order.input.sent"}, drop(of_type("execute_input"))},
       {"input-late",
        "Announces a cell after its first output.",

@@ -83,6 +83,30 @@ HookMaker line_by_line() {
   };
 }
 
+/// What another client's cell prints is taken for that of the cell which printed before. The first client is never wronged
+/// itself: it is the one that looks.
+HookMaker parent_of_cell_before() {
+  struct Seen {
+    std::string session;
+    Json parent;
+  };
+  return []() -> Hook {
+    return [seen = std::make_shared<Seen>()](Message message, const Way& way) {
+      if (message.type() == "stream") {
+        const Json parent = message.json(Part::parent);
+        const std::string session = string_at(parent, "session");
+        if (seen->session.empty()) seen->session = session;
+        if (session == seen->session) {
+          seen->parent = parent;
+        } else {
+          message.set(Part::parent, seen->parent);
+        }
+      }
+      way.on(std::move(message));
+    };
+  };
+}
+
 /// Streams of cells with this command come only after a message of this type, or before the idle.
 HookMaker stream_after(const char* command, std::string type) {
   const Test held = all_of({stream("stdout"), with_command(command)});
@@ -112,6 +136,14 @@ Change other_wait() {
 
 }  // namespace
 
+HookMaker drop_after_hundred(const Test& test) {
+  return [test]() -> Hook {
+    return [test, count = 0](Message message, const Way& way) mutable {
+      if (!test(message) || ++count <= 100) way.on(std::move(message));
+    };
+  };
+}
+
 std::vector<Fault> output_faults() {
   return {
       {"print-adds-text", "Prints more than it should.", {"output.stdout.exact"}},
@@ -128,6 +160,14 @@ std::vector<Fault> output_faults() {
        "Cuts long text within characters.",
        {"output.unicode.long", "output.child.unicode"},
        alter(stream(), text(cut_within_characters))},
+      {"stream-empty",
+       "Publishes empty text, too.",
+       {"output.stream.empty"},
+       precede(stream(), set(Part::content, "text", ""))},
+      {"parent-of-other-client",
+       "Publishes what a cell printed as another client's.",
+       {"execute.clients.parent", "order.idle.last"},
+       parent_of_cell_before()},
       {"invalid-utf8-lost", "Loses text with a byte that is no UTF-8.", {"output.invalid-utf8"}},
       {"big-cut", "Publishes a megabyte of a cell's text at most.", {"output.big"}, a_megabyte_at_most()},
       {"flood-loses-a-line", "Loses a line of many.", {"output.flood"}},
@@ -156,6 +196,12 @@ std::vector<Fault> output_faults() {
        {"output.child.in-cell", "output.child.order"}},
       {"native-lost", "Loses what native code prints.", {"output.native"}},
       {"thread-lost", "Loses what threads print.", {"output.thread"}},
+      {"threads-torn", "Publishes what threads print in pieces.", {"output.thread.many"}},
+      {"child-fills-pipe", "Does not read what child processes print while they run.", {"output.child.large"}},
+      {"updates-thinned",
+       "Leaves out what comes after the hundredth change of a display.",
+       {"output.update.many"},
+       drop_after_hundred(of_type("update_display_data"))},
       {"display-missing", "Displays nothing.", {"output.display"}, drop(of_type("display_data"))},
       {"display-id-missing",
        "Does not name displays.",

@@ -12,8 +12,12 @@
 #include <unistd.h>
 
 #include <deque>
+#include <fstream>
 #include <map>
 #include <mutex>
+#include <sstream>
+#include <stdexcept>
+#include <string>
 #include <system_error>
 #include <utility>
 
@@ -121,13 +125,19 @@ class FaultyPublisher final : public Publisher {
 
   [[nodiscard]] int fd() const override { return real_.fd(); }
   [[nodiscard]] bool readable() override { return real_.readable(); }
-  std::optional<Event> next_event() override { return real_.next_event(); }
-  [[nodiscard]] bool connected(int connection) const override { return real_.connected(connection); }
+  std::optional<Event> next_event() override {
+    auto event = real_.next_event();
+    if (event && event->kind == Event::Kind::unsubscribed && is_chosen("welcome-leavers"))
+      event->kind = Event::Kind::subscribed;
+    return event;
+  }
+  [[nodiscard]] std::uint64_t connection_id(int connection) const override { return real_.connection_id(connection); }
   void set_filter(std::string_view topic_prefix) override { real_.set_filter(topic_prefix); }
   void remove_filter(std::string_view topic_prefix) override { real_.remove_filter(topic_prefix); }
 
-  [[nodiscard]] bool try_send(std::string_view topic, const Frames& body) override {
-    if (!maker_) return real_.try_send(topic, body);
+  [[nodiscard]] bool try_send(std::string_view topic, const adrastea::transport::SharedFrames& shared) override {
+    if (!maker_) return real_.try_send(topic, shared);
+    const Frames& body = *shared;
     const std::string prefix(group_prefix(topic));
     Group& group = groups_.try_emplace(prefix, Group{maker_(), {}}).first->second;
     // A message that was refused comes again, and has been through the hook already.
@@ -138,7 +148,7 @@ class FaultyPublisher final : public Publisher {
       Frames frames = next.frames();
       const std::string name = prefix + frames.front();
       frames.erase(frames.begin());
-      if (!real_.try_send(name, frames)) return false;
+      if (!real_.try_send(name, std::make_shared<const Frames>(std::move(frames)))) return false;
     }
     group.refused.erase(known);
     return true;
@@ -197,6 +207,27 @@ std::vector<std::string> files_to_leave(const ConnectionInfo& info) {
   return paths;
 }
 
+/// Whether tcp connections of somebody who ended still linger on one of the ports: in /proc/net/tcp they are FIN_WAIT2 and
+/// TIME_WAIT.
+bool has_lingering(const ConnectionInfo& info) {
+  std::ifstream table("/proc/net/tcp");
+  std::string line;
+  while (std::getline(table, line)) {
+    std::istringstream fields(line);
+    std::string number;
+    std::string local;
+    std::string remote;
+    std::string state;
+    fields >> number >> local >> remote >> state;
+    if (state != "05" && state != "06") continue;
+    const int port = std::stoi(local.substr(local.find(':') + 1), nullptr, 16);
+    for (const Channel channel : {Channel::shell, Channel::control, Channel::stdin_channel, Channel::iopub}) {
+      if (info.port(channel) == port) return true;
+    }
+  }
+  return false;
+}
+
 class FaultyBound final : public Bound {
  public:
   FaultyBound(std::unique_ptr<Bound> real, const Fault& fault, std::unique_ptr<FaultyHeartbeat> heartbeat,
@@ -217,11 +248,11 @@ class FaultyBound final : public Bound {
     iopub.reset();
   }
 
-  void deliver_control_and_iopub() override {
+  void deliver_without_interpreter() override {
     stay();
     control.reset();
     iopub.reset();
-    real_->deliver_control_and_iopub();
+    real_->deliver_without_interpreter();
   }
 
   void remove_files() noexcept override {
@@ -244,16 +275,45 @@ class FaultyBound final : public Bound {
 
 }  // namespace
 
-std::unique_ptr<Bound> real_bind_all(ConnectionInfo& info, const Limits& limits) asm(
-    "__real__ZN8adrastea9transport8bind_allERNS0_14ConnectionInfoERKNS_6LimitsE");
-std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits) asm(
-    "__wrap__ZN8adrastea9transport8bind_allERNS0_14ConnectionInfoERKNS_6LimitsE");
+std::unique_ptr<Bound> real_bind_all(ConnectionInfo& info, const Limits& limits, int launcher) asm(
+    "__real__ZN8adrastea9transport8bind_allERNS0_14ConnectionInfoERKNS_6LimitsEi");
+std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits, int launcher) asm(
+    "__wrap__ZN8adrastea9transport8bind_allERNS0_14ConnectionInfoERKNS_6LimitsEi");
 
-std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits) {
-  if (chosen() == nullptr) return real_bind_all(info, limits);
+namespace {
+
+/// The ports that somebody else has do not matter: it takes others, and tells nobody.
+std::unique_ptr<Bound> bind_anyhow(ConnectionInfo& info, const Limits& limits, int launcher) {
+  try {
+    return real_bind_all(info, limits, launcher);
+  } catch (const std::exception&) {
+    for (const Channel channel :
+         {Channel::shell, Channel::control, Channel::stdin_channel, Channel::iopub, Channel::heartbeat})
+      info.port(channel) = 0;
+    return real_bind_all(info, limits, launcher);
+  }
+}
+
+std::string_view unbound_name(Channel channel) {
+  if (channel == Channel::stdin_channel) return "stdin-unbound";
+  return channel == Channel::control ? "control-unbound" : "heartbeat-unbound";
+}
+
+}  // namespace
+
+std::unique_ptr<Bound> faulty_bind_all(ConnectionInfo& info, const Limits& limits, int launcher) {
+  if (chosen() == nullptr) return real_bind_all(info, limits, launcher);
   use_key(info);
+  if (is_chosen("ports-of-others-only") && has_lingering(info)) throw std::runtime_error("a port is in use");
   auto heartbeat = FaultyHeartbeat::make(info);
-  auto bound = real_bind_all(info, limits);
+  const ConnectionInfo told = info;
+  constexpr int elsewhere = 1000;  // over ipc a part of the file's name
+  for (const Channel channel : {Channel::stdin_channel, Channel::control, Channel::heartbeat})
+    if (is_chosen(unbound_name(channel))) info.port(channel) += elsewhere;
+  auto bound =
+      is_chosen("taken-ports-replaced") ? bind_anyhow(info, limits, launcher) : real_bind_all(info, limits, launcher);
+  for (const Channel channel : {Channel::stdin_channel, Channel::control, Channel::heartbeat})
+    if (is_chosen(unbound_name(channel))) info.port(channel) = told.port(channel);
   if (heartbeat) info.port(Channel::heartbeat) = heartbeat->port();
   return std::make_unique<FaultyBound>(std::move(bound), *chosen(), std::move(heartbeat), files_to_leave(info));
 }
