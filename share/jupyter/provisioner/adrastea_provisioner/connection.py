@@ -5,6 +5,7 @@ import json
 import os
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,14 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as file:
         json.dump(content, file, indent=2)
     temporary.replace(path)
+
+
+def remove_unfinished(path: Path) -> None:
+    """What a kernel that was killed has not got to rename to `path`, by the name that our kernels use."""
+    with suppress(OSError):
+        for other in path.parent.iterdir():
+            if other.name.startswith(f"{path.name}.") and other.suffix == ".tmp":
+                other.unlink(missing_ok=True)
 
 
 def chosen_ports(content: Mapping[str, Any], highest: int = 65535) -> dict[str, int] | None:

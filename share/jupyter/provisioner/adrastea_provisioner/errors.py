@@ -6,6 +6,16 @@ import signal
 from tornado.web import HTTPError
 
 
+class _AsItIs(str):
+    """Text that is no format, for tornado and for jupyter_server, which take HTTPError.log_message for one now and then."""
+
+    def __mod__(self, _: object) -> str:
+        return str(self)
+
+    def __radd__(self, front: str) -> str:
+        return front + self.replace("%", "%%")
+
+
 class KernelNotStarted(HTTPError):
     """A kernel that ended at its start or was never ready.
 
@@ -13,8 +23,17 @@ class KernelNotStarted(HTTPError):
     """
 
     def __init__(self, text: str) -> None:
-        super().__init__(500, text, reason="The kernel did not start")
         self.text = text
+        super().__init__(500, text, reason="The kernel did not start")
+
+    @property
+    def log_message(self) -> str:
+        """jupyter_server shows it as it is, and tornado's own has each % twice."""
+        return _AsItIs(self.text)
+
+    @log_message.setter
+    def log_message(self, _: str | None) -> None:
+        """tornado before 6.5 has an attribute."""
 
     def __str__(self) -> str:
         return self.text

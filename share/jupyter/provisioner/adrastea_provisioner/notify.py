@@ -2,6 +2,7 @@
 """What happens to files of a directory, told by Linux's inotify, which Python's library does not have."""
 
 import ctypes
+import errno
 import os
 import struct
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 CREATED = 0x100
 WRITTEN = 0x8  # closed after it was open for writing
 MOVED_TO = 0x80
+READ = 0x10  # closed after it was open for reading only
 
 _EVENT = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name that follows
 _ANY_EVENTS = 65536
@@ -38,28 +40,41 @@ class Watch:
         libc = ctypes.CDLL(None, use_errno=True)
         self._fd: int = libc.inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
         if self._fd < 0:
-            raise OSError(ctypes.get_errno(), "inotify_init1 failed")
+            raise _failure(ctypes.get_errno(), directory)
         if libc.inotify_add_watch(self._fd, os.fsencode(directory), ctypes.c_uint32(mask)) < 0:
             error = ctypes.get_errno()
             self.close()
-            raise OSError(error, os.strerror(error), str(directory))
+            raise _failure(error, directory)
 
     def fileno(self) -> int:
         return self._fd
 
-    def take(self) -> set[str]:
-        """The names; an empty one stands for "anything", after more events than the system keeps."""
+    def take(self) -> dict[str, int]:
+        """The names and what happened; an empty one stands for "anything", after more events than the system keeps."""
         try:
             data = os.read(self._fd, _ANY_EVENTS)
         except BlockingIOError:
-            return set()
-        names, at = set(), 0
+            return {}
+        names: dict[str, int] = {}
+        at = 0
         while at < len(data):
-            *_, length = _EVENT.unpack_from(data, at)
+            _, mask, _, length = _EVENT.unpack_from(data, at)
             at += _EVENT.size
-            names.add(os.fsdecode(data[at : at + length].rstrip(b"\0")))
+            name = os.fsdecode(data[at : at + length].rstrip(b"\0"))
+            names[name] = names.get(name, 0) | mask
             at += length
         return names
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+_REMEDIES = {
+    errno.EMFILE: "raise fs.inotify.max_user_instances (sysctl), or the limit for open files (ulimit -n)",
+    errno.ENOSPC: "raise fs.inotify.max_user_watches (sysctl)",
+}
+
+
+def _failure(error: int, directory: Path) -> OSError:
+    remedy = _REMEDIES.get(error)
+    return OSError(error, f"cannot watch for files: {os.strerror(error)}{f'; {remedy}' if remedy else ''}", str(directory))

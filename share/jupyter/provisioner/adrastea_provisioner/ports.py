@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """Ports that a launcher chooses and nobody else gets before the kernel has bound them, nor while it restarts."""
 
+import errno
 import socket
 from collections.abc import Mapping
+from contextlib import suppress
 
 
 class HeldPorts:
@@ -26,6 +28,25 @@ class HeldPorts:
             self.close()
             raise
         self.ports = {name: int(self._sockets[name].getsockname()[1]) for name in wanted}
+
+    def listened_on(self) -> bool:
+        """Whether somebody listens on one of them. For when the kernel is not there yet."""
+        for held in self._sockets.values():
+            with socket.socket(held.family) as probe, suppress(OSError):
+                probe.connect(held.getsockname())
+                return True
+        return False
+
+    def taken(self) -> list[str]:
+        """Those on which somebody listens. For when the kernel is not there; afterwards these are good for close() only."""
+        names = []
+        for name, held in self._sockets.items():
+            try:
+                held.listen()
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    names.append(name)
+        return names
 
     def close(self) -> None:
         for held in self._sockets.values():

@@ -39,9 +39,16 @@ class PrivateDirectory:
         if outlives:
             self._remove: Callable[[], object] = partial(shutil.rmtree, self.path, ignore_errors=True)
             return
-        lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.path = self.path.rename(base / f"{PREFIX}{uuid.uuid4().hex[:8]}")
+        lock = -1
+        try:
+            lock = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.path = self.path.rename(base / f"{PREFIX}{uuid.uuid4().hex[:8]}")
+        except OSError:  # a full file system, or one without locks
+            shutil.rmtree(self.path, ignore_errors=True)
+            if lock >= 0:
+                os.close(lock)
+            raise
         self._remove = weakref.finalize(self, _remove, self.path, lock, os.getpid())
 
     def remove(self) -> None:

@@ -2,17 +2,20 @@
 """The provisioner: which way a kernel is started, what becomes of its process, and what is left of it."""
 
 import asyncio
+import itertools
 import os
+import re
 import signal
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import zmq
 from jupyter_client.connect import KernelConnectionInfo
@@ -22,11 +25,12 @@ from jupyter_core.paths import jupyter_runtime_dir
 from traitlets import Bool, CaselessStrEnum, Float, Unicode
 
 from . import notify
-from .connection import PORTS, Connection, read_json
+from .connection import PORTS, Connection, read_json, remove_unfinished
 from .errors import KernelNotStarted, ending
+from .guard import guard
 from .ports import HeldPorts
 from .private import PrivateDirectory, fits
-from .starts import IPC_NUMBERS, Handshake, Ipc, PortZero, Start, Tcp
+from .starts import IPC_NUMBERS, Answer, Handshake, Ipc, PortZero, Start, Tcp
 from .stderr import Stderr
 
 # The first version whose kernels register when their connection file asks for it.
@@ -34,20 +38,71 @@ _HANDSHAKE_VERSION = (5, 6)
 _STDERR_LINES = 20
 # A child of the kernel that left its process group may hold the pipe for ever; what it has to say is not waited for.
 _STDERR_PATIENCE_S = 0.5
+# A kernel that has said that one of its ports is in use has so long to end or to bind it after all.
+_IN_USE_PATIENCE_S = 1.0
+# How often a kernel is started on new ports because one of its ports was stolen.
+_NEW_PORTS = 5
+# So many starts in a row at which a way failed are no chance: it is not tried any more.
+_FAILURES = 2
+_IN_USE = re.compile(r"address (is )?(already )?in use|EADDRINUSE", re.IGNORECASE)
+
+# The program, or a part of it, is not installed.
+_INCOMPLETE = re.compile(
+    r"ModuleNotFoundError|No module named|error while loading shared libraries|symbol lookup error|command not found"
+    r"|there is no package called"
+)
+# What a kernel may say that does not know how it is to be connected; over the next transport it may start.
+_OF_CONNECTIONS = re.compile(
+    r"ipc|tcp|transport|address|argument|bind|\bports?\b|_port|socket|connect|endpoint|regist|protocol|zmq|zeromq|handshake"
+    r"|support|json|key",
+    re.IGNORECASE,
+)
+# Whose kernels rewrite their connection file when they have chosen their ports.
+_REWRITING = re.compile(r"\bipykernel(_launcher)?\b")
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
-class _NotBound(Exception):
-    """One way to start did not work. `what` completes "kernel x ..."."""
+class _Sign(Protocol[T_co]):
+    """What tells that a kernel has come so far: a Start or an Answer."""
 
-    def __init__(self, what: str, lines: list[str]) -> None:
+    @property
+    def sources(self) -> tuple[Any, ...]: ...
+
+    @property
+    def patience(self) -> float | None: ...
+
+    def bound(self) -> T_co | None: ...
+
+
+class _NotStarted(Exception):
+    """One way to start did not work. `what` completes "kernel x ...", `status` is a kernel's that ended by itself."""
+
+    def __init__(self, what: str, lines: list[str], status: int | None = None) -> None:
         super().__init__(what)
-        self.what, self.lines = what, lines
+        self.what, self.lines, self.status = what, lines, status
+
+    def ends_every_way(self, earlier: "_NotStarted | None") -> bool:
+        """Whether a kernel lacks a part, or ended just as it did the way before, of something else than its connection."""
+        if self.status is None or self.status <= 0 or not self.lines:
+            return False
+        missing = [at for at, line in enumerate(self.lines) if _INCOMPLETE.search(line)]
+        # A shell or a plugin may lack something and go on: then the kernel complains of its connection afterwards.
+        if missing and not any(_OF_CONNECTIONS.search(line) for line in self.lines[missing[-1] + 1 :]):
+            return True
+        if earlier is None or earlier.status != self.status or any(_OF_CONNECTIONS.search(line) for line in self.lines):
+            return False
+        return _without_numbers(earlier.lines) == _without_numbers(self.lines)
+
+
+def _without_numbers(lines: list[str]) -> list[str]:
+    """Times, processes and addresses are others at each start."""
+    return [re.sub(r"0x[0-9a-fA-F]+|\d+", "#", line) for line in lines]
 
 
 class AdrasteaProvisioner(LocalProvisioner):
-    """Starts a kernel over the first transport that cannot collide and that the kernel knows, and waits until it has bound.
+    """Starts a kernel over the first transport that cannot collide and that the kernel knows, and waits until it answers.
 
     Threads: the event loop of its manager; waiting is done in a thread of its own.
     """
@@ -56,20 +111,24 @@ class AdrasteaProvisioner(LocalProvisioner):
         ["auto", "ipc", "port0", "handshake", "tcp"],
         default_value="auto",
         config=True,
-        help="""How kernels are started. auto: the first of the others that works. ipc: sockets in a private directory. port0:
-        the kernel chooses its ports and rewrites its connection file. handshake: it chooses them and registers (JEP 66).
-        tcp: ports that are held for the kernel until it has bound them.""",
+        help="""How kernels are started. auto: the first of the others that can be had and works. ipc: sockets in a private
+        directory. port0: the kernel chooses its ports and rewrites its connection file. handshake: it chooses them and
+        registers (JEP 66). tcp: ports that are held for the kernel until it has bound them.""",
     )
     patience = Float(60.0, config=True, help="Seconds that a kernel has to bind its sockets, each way that it is started.")
     directory = Unicode("", config=True, help="Where private directories are made. Default: the first that is short enough.")
     end_group = Bool(True, config=True, help="End the processes that a kernel leaves behind in its process group.")
+    answer = Bool(True, config=True, help="Wait until a kernel answers; what it says when it ends before that is in the error.")
+    guard = Bool(True, config=True, help="End the kernels, and remove the files, of a launcher that is killed.")
 
-    # What auto found out, for as long as this server runs: the way in which each kernel starts.
-    _found: ClassVar[dict[tuple[str, ...], str]] = {}
+    # What auto found out, for as long as this server runs: at how many starts in a row a way failed and a later one did not.
+    _failed: ClassVar[Counter[tuple[tuple[str, ...], str]]] = Counter()
 
     _content: dict[str, Any] | None = None
     """The connection file without addresses; None where jupyter_client's own start is used."""
+    _is_restart = False
     _restarts = False
+    """Whether it is one at the same addresses."""
     _ending = False
     _independent = False
     _private: PrivateDirectory | None = None
@@ -91,13 +150,25 @@ class AdrasteaProvisioner(LocalProvisioner):
             self.log.warning("%s is started as jupyter_client does it: the race-free ways need Linux 5.3", self._name())
             return await super().pre_launch(**kwargs)
         self._ending = False
+        if self._is_restart and self._is_given_up():
+            self._restarts = False
+            self._forget()
+            raise KernelNotStarted(f"{self._name()} is not restarted, for it was shut down meanwhile.")
         self._independent = bool(kwargs.get("independent", False))
         ports = {name: max(0, getattr(manager, name)) for name in PORTS}
         if self._started is None:
             self._asked_ports = ports
-            self._asked_transport, self._asked_ip = manager.transport, manager.ip if manager.transport == "tcp" else localhost()
+            self._asked_transport, self._asked_address = manager.transport, manager.ip
+            self._asked_ip = manager.ip if manager.transport == "tcp" else localhost()
+            default_prefixes = ("kernel-ipc", os.path.splitext(manager.connection_file)[0] + "-ipc")
+            self._asked_prefix = manager.ip if manager.transport == "ipc" and manager.ip not in default_prefixes else None
         manager.cache_ports = False  # or it would choose ports
-        kwargs = await super().pre_launch(**kwargs)
+        try:
+            kwargs = await super().pre_launch(**kwargs)
+        except OSError as error:
+            self._forget_in_server()
+            self._resume_restarter()
+            raise KernelNotStarted(f"{self._name()} was not started: its connection file cannot be written: {error}.") from error
         self._restarts = self._started is not None and 0 not in ports.values()
         content = read_json(Path(manager.connection_file))
         self._content = {name: value for name, value in content.items() if name not in ("transport", "ip", *PORTS)}
@@ -107,6 +178,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         """What to try, in this order."""
         if self._restarts and self._started:
             return ["ipc" if self._started.transport == "ipc" else "tcp"]
+        if self._asked_prefix:
+            return ["ipc"]
         if any(self._asked_ports.values()):
             return ["tcp"]
         if self.transport != "auto":
@@ -117,9 +190,11 @@ class AdrasteaProvisioner(LocalProvisioner):
                 ways.append("ipc")
             else:
                 self.log.warning("%s does not start over ipc: no directory is short enough for its sockets", self._name())
+        if "ipc" not in ways:
+            ways.append("port0")
         ways.append("tcp")
-        known = self._found.get(self._spec_identity())
-        return ways[ways.index(known) :] if known in ways else ways
+        spec = self._spec_identity()
+        return [way for way in ways if self._failed[spec, way] < _FAILURES or way == ways[-1]]
 
     def _declares_handshake(self) -> bool:
         try:
@@ -129,6 +204,10 @@ class AdrasteaProvisioner(LocalProvisioner):
         except ValueError:
             return False
         return version >= _HANDSHAKE_VERSION
+
+    def _is_known_to_rewrite(self) -> bool:
+        """Whether a kernel is told port 0 because somebody asked for it, or is of those that are known to understand it."""
+        return self.transport == "port0" or any(_REWRITING.search(word) for word in self.kernel_spec.argv)
 
     def _local_only(self) -> bool:
         """Whether nobody asked for an address that other hosts reach."""
@@ -150,9 +229,11 @@ class AdrasteaProvisioner(LocalProvisioner):
         """Errors: OSError when what it needs is not there."""
         file = Path(self._manager.connection_file)
         if self._restarts and self._started and self._started.transport == "ipc":
-            return Ipc(file, content, self._started)
+            return Ipc(file, content, self._started, private=self._asked_prefix is None)
+        if self._asked_prefix:
+            return Ipc(file, content, Connection("ipc", self._asked_prefix, self._ipc_numbers()), private=False)
         if way == "port0":
-            return PortZero(file, content, self._asked_ip)
+            return PortZero(file, content, self._asked_ip, self._is_known_to_rewrite())
         private = self._private.path if self._local_only() and self._make_private() and self._private else None
         if way == "handshake":
             return Handshake(file, content, self._asked_ip, private)
@@ -162,8 +243,16 @@ class AdrasteaProvisioner(LocalProvisioner):
             return Ipc(file, content, Connection("ipc", str(private / "k"), IPC_NUMBERS))
         return Tcp(file, content, Connection("tcp", self._asked_ip, self._hold_ports()))
 
+    def _ipc_numbers(self) -> dict[str, int]:
+        """At an address of the user's own: the numbers that were asked for, and for the others those that nothing has."""
+        asked = set(self._asked_ports.values())
+        free = (n for n in itertools.count(1) if n not in asked and not os.path.lexists(f"{self._asked_prefix}-{n}"))
+        return {name: port or next(free) for name, port in self._asked_ports.items()}
+
     def _hold_ports(self) -> dict[str, int]:
         wanted = dict(self._started.ports) if self._restarts and self._started else self._asked_ports
+        if not self._restarts:
+            self._let_go()  # of those of an earlier start: new ones were asked for
         if self._held is None:
             try:
                 self._held = HeldPorts(self._asked_ip, wanted)
@@ -180,23 +269,74 @@ class AdrasteaProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if self._content is None:
             return await super().launch_kernel(cmd, **kwargs)
-        ways = self._ways()
         try:
-            for way, following in zip(ways, [*ways[1:], None], strict=True):
-                try:
-                    connection = await self._launch(way, cmd, kwargs)
-                except _NotBound as failure:
-                    if following is None or self._ending:
-                        raise KernelNotStarted(self._explanation(failure)) from None
-                    self.log.warning("%s %s; it is started over %s now", self._name(), failure.what, following)
-                else:
-                    if len(ways) > 1:
-                        self._found[self._spec_identity()] = way
-                    return self._adopt(connection)
-        except BaseException:
+            with _interrupts() as interrupted:
+                connection = await self._launch_somehow(self._ways(), cmd, kwargs)
+            if interrupted:
+                raise KeyboardInterrupt
+            return self._adopt(connection)
+        except BaseException as error:
+            self._end_process()
             self._forget()
+            if isinstance(error, KernelNotStarted):
+                self._resume_restarter()
             raise
+        finally:
+            guard.expect_no_more(Path(self._manager.connection_file))
+
+    async def _launch_somehow(self, ways: list[str], cmd: list[str], kwargs: dict[str, Any]) -> Connection:
+        earlier: _NotStarted | None = None
+        for way, following in zip(ways, [*ways[1:], None], strict=True):
+            try:
+                connection = await self._launch_on_new_ports(way, cmd, kwargs)
+            except _NotStarted as failure:
+                if following is None or self._is_unwanted() or failure.ends_every_way(earlier):
+                    raise KernelNotStarted(self._explanation(failure)) from None
+                earlier = failure
+                self.log.warning("%s %s; it is started over %s now", self._name(), failure.what, following)
+            else:
+                self._learn(ways[: ways.index(way)], way)
+                return connection
         raise AssertionError("no way to start a kernel")
+
+    def _learn(self, failed: list[str], worked: str) -> None:
+        spec = self._spec_identity()
+        self._failed.update((spec, way) for way in failed)
+        del self._failed[spec, worked]
+
+    async def _launch_on_new_ports(self, way: str, cmd: list[str], kwargs: dict[str, Any]) -> Connection:
+        """Again on other ports, as long as it is for stolen ones that the kernel ends."""
+        for _ in range(_NEW_PORTS):
+            try:
+                return await self._launch(way, cmd, kwargs)
+            except _NotStarted as failure:
+                stolen = self._stolen(way, failure)
+                if not stolen or self._is_unwanted():
+                    raise
+                self.log.warning(
+                    "%s %s: another program took %s; it is started on new ports now", self._name(), failure.what, stolen
+                )
+        return await self._launch(way, cmd, kwargs)
+
+    def _stolen(self, way: str, failure: _NotStarted) -> str:
+        """The ports that others took between our choice and the kernel's bind; nothing where new ones would not help."""
+        if not self._may_have_new_ports(way) or self._held is None:
+            return ""
+        taken = [f"{name} {self._held.ports[name]}" for name in self._held.taken()]
+        self._let_go()
+        if taken:
+            return ", ".join(taken)
+        # Whoever had it may have let go of it again.
+        return "one of its ports" if any(_IN_USE.search(line) for line in failure.lines) else ""
+
+    def _may_have_new_ports(self, way: str) -> bool:
+        return way == "tcp" and not self._restarts and not any(self._asked_ports.values())
+
+    def _says_in_use(self, lines: list[str]) -> bool:
+        """Whether a kernel has complained of one of its ports: some of them live on without it, mute."""
+        ports = self._held.ports.values() if self._held is not None else ()
+        numbers = re.compile(rf":({'|'.join(map(str, ports))})\b")
+        return bool(ports) and any(_IN_USE.search(line) and numbers.search(line) for line in lines)
 
     async def _launch(self, way: str, cmd: list[str], kwargs: dict[str, Any]) -> Connection:
         assert self._content is not None
@@ -204,35 +344,68 @@ class AdrasteaProvisioner(LocalProvisioner):
         try:
             start = self._start(way, self._content)
             start.prepare()
-        except (OSError, zmq.ZMQError) as error:
-            raise _NotBound(f"cannot be started over {way}: {error}", []) from None
-        waiting = None
+        except (OSError, zmq.ZMQBaseError) as error:
+            raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
+        if isinstance(start, Handshake):
+            self._own_file = start.own_file()
         try:
-            pid = await self._spawn(cmd, kwargs)
-            waiting = _in_thread(lambda: _wait(start, pid, self.patience))
-            connection = await asyncio.wrap_future(waiting)
+            # Some kernels whose port is taken go on without it, mute: better not to start them.
+            if way == "tcp" and not self._restarts and self._held is not None and self._held.listened_on():
+                raise _NotStarted("was not started over tcp, for somebody listens on one of its ports", [])
+            process = await self._spawn(way, cmd, kwargs)
+            connection = await self._await_sign(start, process.pid, self._stderr.alarm if self._stderr else None)
+        except (OSError, zmq.ZMQBaseError) as error:
+            self._end_process()
+            raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
         except BaseException:
             self._end_process()
             raise
         finally:
-            if waiting is not None:
-                waiting.exception()  # its thread uses what is closed now; the end of the process has ended it
             start.close()
-        if isinstance(start, Handshake):
-            self._own_file = start.own_file()
-        if connection is not None:
-            self.log.debug("%s has bound %s after %.0f ms", self._name(), connection, 1000 * (time.monotonic() - begin))
-            return connection
-        if start.known is not None and not _has_ended(pid):
-            self.log.warning(
-                "%s has not bound its sockets after %.0f s; its clients go on waiting", self._name(), self.patience
-            )
-            return start.known
-        raise self._not_bound(way, time.monotonic() - begin)
+            if self._stderr:
+                self._stderr.stop_watching()
+        if connection is None:
+            raise self._failure(way, process, time.monotonic() - begin, bound=False, hurried=start.patience)
+        self.log.debug("%s has bound %s after %.0f ms", self._name(), connection, 1000 * (time.monotonic() - begin))
+        if self.answer:
+            await self._await_answer(way, connection, process, begin)
+        return connection
 
-    async def _spawn(self, cmd: list[str], kwargs: dict[str, Any]) -> int:
+    async def _await_answer(self, way: str, connection: Connection, process: "subprocess.Popen[bytes]", begin: float) -> None:
+        assert self._content is not None
+        answer = Answer(connection, self._content)
+        try:
+            answer.prepare()
+            answered = await self._await_sign(answer, process.pid)
+        except BaseException:
+            self._end_process()
+            raise
+        finally:
+            answer.close()
+        if answered:
+            self.log.debug("%s has answered after %.0f ms", self._name(), 1000 * (time.monotonic() - begin))
+        elif _has_ended(process.pid):
+            raise self._failure(way, process, time.monotonic() - begin, bound=True)
+        else:
+            self.log.warning("%s has not answered after %.0f s; its clients go on waiting", self._name(), self.patience)
+
+    async def _await_sign(self, sign: _Sign[T], pid: int, alarm: int | None = None) -> T | None:
+        waiting = _in_thread(lambda: _wait(sign, pid, self.patience, alarm))
+        try:
+            return await asyncio.wrap_future(waiting)
+        except BaseException:
+            self._end_process()  # which ends the thread, too
+            raise
+        finally:
+            waiting.exception()  # its thread uses what is closed now
+
+    async def _spawn(self, way: str, cmd: list[str], kwargs: dict[str, Any]) -> "subprocess.Popen[bytes]":
         # A kernel that outlives the server must not depend on a thread of it.
-        self._stderr = None if self._independent or kwargs.get("stderr") is not None else Stderr()
+        self._stderr = None
+        if not self._independent and kwargs.get("stderr") is None:
+            self._stderr = Stderr(self._says_in_use if self._may_have_new_ports(way) else None)
+        if self._is_guarded():
+            guard.expect(Path(self._manager.connection_file), self._guarded_paths())
         try:
             await super().launch_kernel(cmd, **(kwargs | {"stderr": self._stderr.writer} if self._stderr else kwargs))
         except OSError as error:
@@ -240,20 +413,47 @@ class AdrasteaProvisioner(LocalProvisioner):
         finally:
             if self._stderr:
                 self._stderr.close_writer()
-        assert self.process is not None
-        return int(self.process.pid)
+        process: subprocess.Popen[bytes] | None = self.process
+        assert process is not None
+        self._tell_guard(process.pid)
+        return process
 
-    def _not_bound(self, way: str, seconds: float) -> _NotBound:
-        """After the wait was in vain: ends what there is of the process and says how it was."""
-        assert self.process is not None
-        ended = _has_ended(self.process.pid)
-        status = self._end_process()
+    def _is_guarded(self) -> bool:
+        return self.guard and not self._independent
+
+    def _guarded_paths(self) -> list[Path]:
+        paths = [Path(self._manager.connection_file)]
+        paths += [self._private.path] if self._private else []
+        paths += [self._own_file] if self._own_file else []
+        return paths
+
+    def _tell_guard(self, pid: int) -> None:
+        if self._is_guarded():
+            guard.add(pid, self._guarded_paths(), self.end_group)
+
+    def _failure(
+        self, way: str, process: "subprocess.Popen[bytes]", seconds: float, bound: bool, hurried: float | None = None
+    ) -> _NotStarted:
+        """After the wait was in vain: ends what there is of the process and says how it was.
+
+        Somebody who ends the kernel meanwhile may have reaped it and forgotten its process.
+        """
+        ended = _has_ended(process.pid)
+        self._end_process()
+        status = process.wait()
         lines = self._stderr.last_lines(_STDERR_LINES, _STDERR_PATIENCE_S) if self._stderr else []
         if ended:
-            return _NotBound(f"ended at its start over {way}, with {ending(status)} after {1000 * seconds:.0f} ms", lines)
-        return _NotBound(f"did not bind its sockets over {way} within {seconds:.0f} s and was ended", lines)
+            when = "after it had bound its sockets" if bound else "at its start"
+            return _NotStarted(f"ended {when} over {way}, with {ending(status)} after {1000 * seconds:.0f} ms", lines, status)
+        if self._stderr and self._stderr.alarmed:
+            return _NotStarted(f"found one of its ports in use over {way} and was ended after {1000 * seconds:.0f} ms", lines)
+        if hurried is not None:
+            what = f"did not rewrite its connection file over {way} within {hurried:g} s after it had read it and was ended"
+            return _NotStarted(what, lines)
+        what = f"did not bind its sockets over {way} within its patience of {self.patience:g} s and was ended"
+        return _NotStarted(what, lines)
 
-    def _explanation(self, failure: _NotBound) -> str:
+    def _explanation(self, failure: _NotStarted) -> str:
         if not failure.lines:
             return f"{self._name()} {failure.what}."
         return "\n    ".join([f"{self._name()} {failure.what}. Its last lines on stderr:", *failure.lines])
@@ -265,9 +465,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         for name, port in connection.ports.items():
             setattr(manager, name, port)
         self._started = connection
-        if connection.transport == "ipc" and self._held:
-            self._held.close()
-            self._held = None
+        if connection.transport == "ipc":
+            self._let_go()
         self.connection_info = manager.get_connection_info()
         return self.connection_info
 
@@ -278,11 +477,32 @@ class AdrasteaProvisioner(LocalProvisioner):
         self._manager.cleanup_connection_file()
         self._forget_addresses()
         self._release()
+        self._forget_in_server()
+
+    def _resume_restarter(self) -> None:
+        """jupyter_client stops it before a restart, and starts it again when the kernel's process is there.
+
+        The failure counts as one of its attempts: after the last one it says that the kernel is dead.
+        """
+        restarter = getattr(self._manager, "_restarter", None)
+        if restarter is not None and self._is_restart and not self._is_unwanted():
+            restarter._restarting = True
+            restarter.start()
+
+    def _forget_in_server(self) -> None:
+        """jupyter_client (8.9, MultiKernelManager) keeps a kernel whose start failed among those that start.
+
+        At its end a server asks these to end, too; then one that is not there keeps it from ending.
+        """
+        server = self._manager.parent
+        starting = getattr(server, "_pending_kernels", None)
+        if isinstance(starting, dict) and self.kernel_id not in getattr(server, "_kernels", {}):
+            starting.pop(self.kernel_id, None)
 
     def _forget_addresses(self) -> None:
         """The next start is a first one again."""
         manager = self._manager
-        manager.transport, manager.ip = self._asked_transport, self._asked_ip
+        manager.transport, manager.ip = self._asked_transport, self._asked_address
         for name, port in self._asked_ports.items():
             setattr(manager, name, port)
         self._started = None
@@ -295,6 +515,18 @@ class AdrasteaProvisioner(LocalProvisioner):
         return (self.kernel_spec.resource_dir, *self.kernel_spec.argv)
 
     # --- The process -------------------------------------------------------------------------------------------------
+
+    def _is_given_up(self) -> bool:
+        """Whether its server knows it no more.
+
+        At a shutdown after a restart that failed, jupyter_client forgets the kernel and does nothing else; its restarter goes on.
+        """
+        kernels = getattr(self._manager.parent, "_kernels", None)
+        return isinstance(kernels, dict) and self._manager not in kernels.values()
+
+    def _is_unwanted(self) -> bool:
+        """Whether somebody ends the kernel that is starting; it may end at the first, polite request."""
+        return self._ending or bool(self._manager.shutting_down)
 
     async def kill(self, restart: bool = False) -> None:
         self._ending = True  # a start that still waits for this process does not try another way
@@ -310,13 +542,23 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._reap(process)
         return await super().poll()
 
-    def _end_process(self) -> int:
-        """Ends the process, if there is one; returns its status."""
+    def _end_process(self) -> None:
+        """Ends the process, if there is one, and removes the file of its own; also one that it was about to replace it by."""
         process = self.process
         self.process = None
-        return self._reap(process) if process is not None else 0
+        if process is not None:
+            self._reap(process)
+            guard.remove(process.pid)
+            for file in [Path(self._manager.connection_file), *([self._own_file] if self._own_file else [])]:
+                remove_unfinished(file)
+        self._remove_own_file()
 
-    def _reap(self, process: "subprocess.Popen[bytes]") -> int:
+    def _remove_own_file(self) -> None:
+        if self._own_file is not None:
+            self._own_file.unlink(missing_ok=True)
+            self._own_file = None
+
+    def _reap(self, process: "subprocess.Popen[bytes]") -> None:
         """The group is ended before the process is reaped: until then its number cannot be another's."""
         if process.returncode is None:
             group = self.pgid == process.pid and (self.end_group or not _has_ended(process.pid))
@@ -325,13 +567,14 @@ class AdrasteaProvisioner(LocalProvisioner):
                     os.killpg(process.pid, signal.SIGKILL)
                 else:
                     process.kill()
-        return process.wait()
+        process.wait()
 
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart=restart)
-        if self._own_file is not None:
-            self._own_file.unlink(missing_ok=True)
-            self._own_file = None
+        self._is_restart = restart
+        if self.pid is not None:
+            guard.remove(self.pid)
+        self._remove_own_file()
         if not restart:
             if self._started is not None:
                 self._forget_addresses()
@@ -344,6 +587,9 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self._private is not None:
             self._private.remove()
             self._private = None
+        self._let_go()
+
+    def _let_go(self) -> None:
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -357,23 +603,74 @@ def _has_ended(pid: int) -> bool:
         return True
 
 
-def _wait(start: Start, pid: int, patience: float) -> Connection | None:
-    """Where the kernel has bound; None when its process has ended, or nothing came of it in `patience` seconds."""
+def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -> T | None:
+    """What the sign says; None when the process has ended, or nothing came of it in `patience` seconds.
+
+    After the alarm, patience is short.
+    """
     deadline = time.monotonic() + patience
-    process = os.pidfd_open(pid)
+    try:
+        process = os.pidfd_open(pid)
+    except ProcessLookupError:  # ended, and reaped by somebody who asked whether it lives
+        return None
     try:
         poller = zmq.Poller()
         poller.register(process, zmq.POLLIN)
-        poller.register(start.source, zmq.POLLIN)
+        for source in (*sign.sources, *([] if alarm is None else [alarm])):
+            poller.register(source, zmq.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
             ready = [source for source, _ in poller.poll(int(1000 * left) + 1)]
             if process in ready:
                 return None
-            if ready and (connection := start.bound()):
-                return connection
+            if alarm in ready:
+                ready.remove(alarm)
+                poller.unregister(alarm)
+                deadline = min(deadline, time.monotonic() + _IN_USE_PATIENCE_S)
+            if ready and (said := sign.bound()):
+                return said
+            if sign.patience is not None:
+                deadline = min(deadline, time.monotonic() + sign.patience)
         return None
     finally:
         os.close(process)
+
+
+_interruptible: "dict[asyncio.Task[Any], list[int]]" = {}
+"""The starts in the main thread, and the interrupts that came during each."""
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    for task, signals in list(_interruptible.items()):
+        signals.append(number)
+        task.get_loop().call_soon_threadsafe(task.cancel)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Ctrl-C in a blocking start_kernel() ends the start before it is a KeyboardInterrupt.
+
+    As Python has it, the interrupt would leave the event loop and the start where they are, with a process that nobody knows.
+    Yields the signals that came. Where somebody else handles them, or in other threads than the main one, nothing is done.
+    """
+    signals: list[int] = []
+    task = asyncio.current_task()
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or task is None or signal.getsignal(signal.SIGINT) not in (signal.default_int_handler, _interrupt):
+        yield signals
+        return
+    _interruptible[task] = signals
+    signal.signal(signal.SIGINT, _interrupt)
+    try:
+        yield signals
+    except asyncio.CancelledError:
+        # It stops the event loop: the last of those that are interrupted raises it, so that the others come to their end.
+        if signals and not any(others for other, others in _interruptible.items() if other is not task):
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        del _interruptible[task]
+        if not _interruptible and signal.getsignal(signal.SIGINT) is _interrupt:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _in_thread(work: Callable[[], T]) -> Future[T]:

@@ -3,18 +3,24 @@
 
 All of them: (1) construct, (2) prepare() before the kernel's process is there, (3) poll `source`, call bound() when it is
 readable, until that returns the connection, (4) close(). One thread at a time.
+
+Then the kernel is asked whether it answers: Answer is used in the same way.
 """
 
+import errno
 import hashlib
 import hmac
 import json
+import os
+import socket
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import zmq
+from jupyter_client.session import Session
 from jupyter_core.paths import jupyter_runtime_dir
 from zmq.utils.monitor import recv_monitor_message
 
@@ -27,10 +33,11 @@ REGISTRAR_NUMBER = len(PORTS) + 1
 
 
 class Start(Protocol):
-    source: Any
-    """A file descriptor's owner or a ZeroMQ socket, for zmq.Poller."""
-    known: Connection | None
-    """Where the kernel will be, however long it takes."""
+    sources: tuple[Any, ...]
+    """File descriptors' owners and ZeroMQ sockets, for zmq.Poller."""
+
+    patience: float | None
+    """Seconds from now that are left for a kernel whose bound() has just said nothing; None: as many as it has anyway."""
 
     def prepare(self) -> None: ...
 
@@ -40,42 +47,72 @@ class Start(Protocol):
 
 
 class Ipc:
-    """Sockets in a private directory. They are bound when all five files are there."""
+    """Sockets in a private directory, or where the user wants them. They are bound when all five files are there.
 
-    known: Connection | None = None
+    Where the system has no more watches for this user, the heartbeat tells it: clients of a kernel that restarts know no other
+    address, so there is no other way.
+    """
 
-    def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
-        self._file, self._content, self._connection = file, content, connection
+    patience: float | None = None
+
+    def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection, private: bool = True) -> None:
+        self._file, self._content, self._connection, self._private = file, content, connection, private
+        self._watch: notify.Watch | None = None
+        self._beat: _Beat | None = None
 
     def prepare(self) -> None:
         for path in self._connection.paths():
-            path.unlink(missing_ok=True)
+            if self._private:
+                path.unlink(missing_ok=True)
+            else:
+                _unlink_stale(path)
         _write_unless_there(self._file, {**self._content, **self._connection.fields()})
-        self.source = notify.Watch(Path(self._connection.ip).parent, notify.CREATED)
+        try:
+            self._watch = notify.Watch(Path(self._connection.ip).parent, notify.CREATED)
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENOSPC):
+                raise
+            self._beat = _Beat(self._connection, self._content)
+        self.sources = self._beat.sources if self._beat else (self._watch,)
 
     def bound(self) -> Connection | None:
-        self.source.take()
+        if self._beat:
+            return self._connection if self._beat.heard() else None
+        assert self._watch
+        self._watch.take()
         return self._connection if all(path.is_socket() for path in self._connection.paths()) else None
 
     def close(self) -> None:
-        self.source.close()
+        for source in (self._watch, self._beat):
+            if source:
+                source.close()
 
 
 class PortZero:
-    """The kernel chooses, and rewrites its connection file when it is bound."""
+    """The kernel chooses, and rewrites its connection file when it is bound.
 
-    known: Connection | None = None
+    One of which nobody knows that it does so (`known`) has REWRITE_S for it from the moment at which it has read the file: it
+    would not be told from one that is slow.
+    """
 
-    def __init__(self, file: Path, content: Mapping[str, Any], ip: str) -> None:
-        self._file, self._content, self._ip = file, content, ip
+    REWRITE_S: ClassVar[float] = 5.0
+
+    def __init__(self, file: Path, content: Mapping[str, Any], ip: str, known: bool = True) -> None:
+        self._file, self._content, self._ip, self._known = file, content, ip, known
+        self.patience: float | None = None
 
     def prepare(self) -> None:
         asked = Connection("tcp", self._ip, dict.fromkeys(PORTS, 0))
         write_json(self._file, {**self._content, **asked.fields()})
-        self.source = notify.Watch(self._file.parent, notify.WRITTEN | notify.MOVED_TO)
+        self._watch = notify.Watch(self._file.parent, notify.WRITTEN | notify.MOVED_TO | (0 if self._known else notify.READ))
+        self.sources = (self._watch,)
 
     def bound(self) -> Connection | None:
-        if not self.source.take() & {self._file.name, ""}:
+        happened = self._watch.take()
+        seen = happened.get(self._file.name, 0) | happened.get("", 0)
+        if seen & notify.READ:
+            self.patience = self.REWRITE_S
+        if not seen & ~notify.READ:
             return None
         # Half a file, of a kernel that writes it in place: its end comes as an event of its own.
         with suppress(OSError, ValueError):
@@ -84,33 +121,55 @@ class PortZero:
         return None
 
     def close(self) -> None:
-        self.source.close()
+        self._watch.close()
 
 
 class Tcp:
-    """Ports of the launcher's choice. A connection to the heartbeat, which libzmq tries until it is there, tells that it is."""
+    """Ports of the launcher's choice. The heartbeat, to which libzmq connects as soon as it is there, tells that it is."""
+
+    patience: float | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
-        self.known: Connection | None = connection
-        self._context = zmq.Context()
+        self._beat: _Beat | None = None
 
     def prepare(self) -> None:
         _write_unless_there(self._file, {**self._content, **self._connection.fields()})
-        heartbeat = self._context.socket(zmq.REQ)
-        heartbeat.linger = 0
-        heartbeat.ipv6 = ":" in self._connection.ip
-        heartbeat.reconnect_ivl = 10
-        if "curve_publickey" in self._content:
-            heartbeat.curve_serverkey = heartbeat.curve_publickey = self._content["curve_publickey"].encode()
-            heartbeat.curve_secretkey = self._content["curve_secretkey"].encode()
-        self.source = heartbeat.get_monitor_socket(zmq.EVENT_CONNECTED)
-        heartbeat.connect(_endpoint("tcp", self._connection.ip, self._connection.ports["hb_port"]))
-        self._heartbeat = heartbeat
+        self._beat = _Beat(self._connection, self._content)
+        self.sources = self._beat.sources
 
     def bound(self) -> Connection | None:
-        recv_monitor_message(self.source)
-        return self._connection
+        return self._connection if self._beat and self._beat.heard() else None
+
+    def close(self) -> None:
+        if self._beat:
+            self._beat.close()
+
+
+class _Beat:
+    """The heartbeat of a kernel that is expected at an address.
+
+    A listener alone tells nothing: another program may have the address. ZeroMQ's handshake does, and an echo where the kernel's
+    protocol is so old that it has none.
+    """
+
+    def __init__(self, connection: Connection, content: Mapping[str, Any]) -> None:
+        self._context = zmq.Context()
+        self._heartbeat = self._context.socket(zmq.REQ)
+        self._heartbeat.linger = 0
+        self._heartbeat.ipv6 = ":" in connection.ip
+        self._heartbeat.reconnect_ivl = 10
+        _encrypt(self._heartbeat, content)
+        self._monitor = self._heartbeat.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._heartbeat.connect(_endpoint(connection.transport, connection.ip, connection.ports["hb_port"]))
+        self._heartbeat.send(b"ping")
+        self.sources = (self._monitor, self._heartbeat)
+
+    def heard(self) -> bool:
+        if self._monitor.poll(0):
+            recv_monitor_message(self._monitor)
+            return True
+        return bool(self._heartbeat.poll(0))
 
     def close(self) -> None:
         self._heartbeat.disable_monitor()
@@ -123,7 +182,7 @@ class Handshake:
     `directory` is where the sockets are over ipc; None means tcp on `ip`.
     """
 
-    known: Connection | None = None
+    patience: float | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str, directory: Path | None) -> None:
         self._file, self._content = file, content
@@ -132,13 +191,14 @@ class Handshake:
         self._context = zmq.Context()
 
     def prepare(self) -> None:
-        self.source = self._context.socket(zmq.ROUTER)
-        self.source.ipv6 = ":" in self._ip
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.ipv6 = ":" in self._ip
+        self.sources = (self._socket,)
         port = REGISTRAR_NUMBER
         if self._transport == "ipc":
-            self.source.bind(_endpoint("ipc", self._ip, port))
+            self._socket.bind(_endpoint("ipc", self._ip, port))
         else:
-            port = self.source.bind_to_random_port(_endpoint("tcp", self._ip))
+            port = self._socket.bind_to_random_port(_endpoint("tcp", self._ip))
         kept = ("key", "signature_scheme", "kernel_name", "jupyter_session", "curve_publickey", "curve_secretkey")
         write_json(
             self._file,
@@ -154,14 +214,14 @@ class Handshake:
 
     def bound(self) -> Connection | None:
         """Takes a registration, acknowledges it, and puts a connection file where the registration file was."""
-        identity, *frames = self.source.recv_multipart()
+        identity, *frames = self._socket.recv_multipart()
         ports = self._read(frames)
         if ports is None:
             return None
         connection = Connection(self._transport, self._ip, ports)
         write_json(self._file, {**self._content, **connection.fields()})
         acknowledgement = b"ACK"
-        self.source.send_multipart([identity, b"<IDS|MSG>", self._sign(acknowledgement), acknowledgement])
+        self._socket.send_multipart([identity, b"<IDS|MSG>", self._sign(acknowledgement), acknowledgement])
         return connection
 
     def own_file(self) -> Path:
@@ -169,7 +229,7 @@ class Handshake:
         return Path(jupyter_runtime_dir()) / f"kernel-{self._kernel_id}.json"
 
     def close(self) -> None:
-        self.source.close(linger=1000)
+        self._socket.close(linger=1000)
         self._context.term()
 
     def _read(self, frames: list[bytes]) -> dict[str, int] | None:
@@ -189,6 +249,54 @@ class Handshake:
             return b""
         digest = self._content["signature_scheme"].removeprefix("hmac-")
         return hmac.new(self._content["key"].encode(), content, getattr(hashlib, digest)).hexdigest().encode()
+
+
+class Answer:
+    """A request to a kernel that has bound: whatever comes back on shell says that it serves."""
+
+    patience: float | None = None
+
+    def __init__(self, connection: Connection, content: Mapping[str, Any]) -> None:
+        self._connection, self._content = connection, content
+        self._context = zmq.Context()
+
+    def prepare(self) -> None:
+        shell = self._context.socket(zmq.DEALER)
+        shell.linger = 0
+        shell.ipv6 = ":" in self._connection.ip
+        _encrypt(shell, self._content)
+        ip = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._connection.ip, self._connection.ip)
+        shell.connect(_endpoint(self._connection.transport, ip, self._connection.ports["shell_port"]))
+        key, scheme = self._content["key"].encode(), self._content["signature_scheme"]
+        Session(key=key, signature_scheme=scheme).send(shell, "kernel_info_request")
+        self.sources = (shell,)
+
+    def bound(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        self._context.destroy(linger=0)
+
+
+def _encrypt(client: zmq.Socket[bytes], content: Mapping[str, Any]) -> None:
+    """Where the kernel is to encrypt. Its clients may have any keys: its own are there already."""
+    if "curve_publickey" in content:
+        client.curve_serverkey = client.curve_publickey = content["curve_publickey"].encode()
+        client.curve_secretkey = content["curve_secretkey"].encode()
+
+
+def _unlink_stale(path: Path) -> None:
+    """A socket on which nobody listens. Errors: OSError where somebody does, or where it is another kind of file."""
+    if not path.is_symlink() and not path.exists():
+        return
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            if path.is_socket():
+                probe.connect(str(path))
+        except ConnectionRefusedError:
+            path.unlink(missing_ok=True)
+            return
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), str(path))
 
 
 def _endpoint(transport: str, ip: str, port: int | None = None) -> str:

@@ -4,11 +4,13 @@
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import PREFIX, descendants, managers, settings
+from jupyter_client.provisioning import KernelProvisionerFactory
+from support import PREFIX, WAIT_S, descendants, managers, settings
 
 from adrastea_provisioner import AdrasteaProvisioner
 
@@ -38,7 +40,9 @@ def pytest_unconfigure() -> None:
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
     """No process, and no file in the runtime directory, outlives the test that made it."""
-    AdrasteaProvisioner._found.clear()
+    AdrasteaProvisioner._failed.clear()
+    # Before there are threads: of two that make the factory at once, one may get it before it knows its default.
+    assert KernelProvisionerFactory.instance().default_provisioner_name == "adrastea-provisioner"
     before = set(_runtime.iterdir())
     yield
     settings.clear()
@@ -51,6 +55,9 @@ def nothing_left() -> Iterator[None]:
         path.name for path in set(_runtime.iterdir()) - before if path.name.startswith(("kernel-", "adr-", "new-adr-", "."))
     ]
     assert left == []
+    for thread in threading.enumerate():
+        if thread.name == "kernel-guard-end":
+            thread.join(WAIT_S)
     assert descendants(os.getpid()) == {}
 
 

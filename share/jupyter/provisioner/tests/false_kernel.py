@@ -3,18 +3,32 @@
 
 die          says why on stderr and ends with status 3
 killed       ends by a signal
-silent       runs and binds nothing
+silent       runs and binds nothing; writes its number to ARGUMENT, if there is one
+late         binds what the file says, then says why it ends, with status 3
+brittle      binds what the file says; if that is not tcp, it ends by a signal then
+mute         binds what the file says, and answers nothing
+unlucky      says that an address is in use, and ends; the second time, when the file ARGUMENT is there, it is tcp
+once         says that memory is short, and ends; the second time, when the file ARGUMENT is there, it goes on
+doomed       says that it cannot any more, and ends, when the file ARGUMENT is there; or else it is tcp
+hesitant     binds nothing when the file ARGUMENT is there, writes its number to it, and ends when it is interrupted; or else
+             it is tcp
 tcp          binds what the file says, over tcp only; ends over anything else
 deaf         binds what the file says and obeys nothing but SIGKILL
 parent       binds, and has a child in its process group, whose number is in ARGUMENT
+family       like parent, with a child deaf to SIGTERM; ends by itself soon after its launcher
 bare         like tcp, without SO_REUSEADDR
+
+Those that go on answer whatever comes on shell with the same.
 """
 
 import json
+import os
+import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import zmq
@@ -31,11 +45,40 @@ def bind(content: dict) -> list[zmq.Socket]:
     return sockets
 
 
+def echo(socket: zmq.Socket) -> None:
+    while True:
+        socket.send_multipart(socket.recv_multipart())
+
+
+def end_with_launcher() -> None:
+    launcher = os.pidfd_open(int(os.environ["JPY_PARENT_PID"]))
+    select.select([launcher], [], [])
+    os._exit(0)
+
+
 def main(behaviour: str, file: str, *arguments: str) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if behaviour == "die":
         print("first line\nModuleNotFoundError: 100% of the language is missing", file=sys.stderr, flush=True)
         sys.exit(3)
+    if behaviour == "unlucky":
+        if not Path(arguments[0]).exists():
+            Path(arguments[0]).touch()
+            sys.exit("bind: Address already in use")
+        behaviour = "tcp"
+    if behaviour == "once" and not Path(arguments[0]).exists():
+        Path(arguments[0]).touch()
+        sys.exit("out of memory")
+    if behaviour == "doomed":
+        if Path(arguments[0]).exists():
+            sys.exit("cannot any more")
+        behaviour = "tcp"
+    if behaviour == "hesitant":
+        if Path(arguments[0]).exists():
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
+            signal.pause()
+        behaviour = "tcp"
     if behaviour == "killed":
         signal.raise_signal(signal.SIGABRT)
     content = json.loads(Path(file).read_text(encoding="utf-8"))
@@ -51,8 +94,20 @@ def main(behaviour: str, file: str, *arguments: str) -> None:
     elif behaviour == "parent":
         child = subprocess.Popen(["sleep", "1000"])
         Path(arguments[0]).write_text(str(child.pid), encoding="utf-8")
-    if behaviour not in ("silent", "bare"):
-        sockets = bind(content)  # noqa: F841  they close with their last name
+    elif behaviour == "family":
+        subprocess.Popen(["sh", "-c", "trap '' TERM HUP; sleep 1000"])
+        threading.Thread(target=end_with_launcher, daemon=True).start()
+    elif behaviour == "silent" and arguments:
+        Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
+    sockets = bind(content) if behaviour not in ("silent", "bare") else []
+    if behaviour == "brittle" and content["transport"] != "tcp":
+        signal.raise_signal(signal.SIGABRT)
+    if behaviour == "late":
+        sockets[0].poll()  # until it is asked for the first time
+        print("first line\nthe language cannot be loaded", file=sys.stderr, flush=True)
+        os._exit(3)
+    if sockets and behaviour != "mute":
+        threading.Thread(target=echo, args=(sockets[0],), daemon=True).start()
     while True:
         signal.pause()
 

@@ -2,18 +2,32 @@
 """Kernels that do not start, do not end, or leave something behind."""
 
 import asyncio
+import ctypes
+import errno
 import logging
 import os
 import signal
+import subprocess
+import sys
+import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 from jupyter_client import AsyncKernelManager
-from support import WAIT_S, await_end, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.provisioning import KernelProvisionerFactory
+from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+from support import HERE, WAIT_S, await_end, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
+from traitlets.config import Config
 
-from adrastea_provisioner import KernelNotStarted, private
+from adrastea_provisioner import AdrasteaProvisioner, KernelNotStarted, notify, private
+from adrastea_provisioner import guard as guard_module
+from adrastea_provisioner.connection import Connection
 from adrastea_provisioner.private import PrivateDirectory
+from adrastea_provisioner.provisioner import _wait
+from adrastea_provisioner.starts import Answer, Handshake, Ipc, PortZero, Tcp
 
 
 def failure(manager, **options):
@@ -41,6 +55,40 @@ def test_a_kernel_that_dies_says_why(tmp_path, configure, way, capfd):
     assert "ModuleNotFoundError" in capfd.readouterr().err, "the server's log has it too"
 
 
+def test_the_text_is_the_same_wherever_a_server_shows_it():
+    """jupyter_server takes it for a format in its pages, and for a text in its API's answers."""
+    text = "100% of the language is missing: %s %d %%"
+    error = KernelNotStarted(text)
+    assert error.log_message == text, "APIHandler"
+    assert error.log_message % error.args == text, "JupyterHandler"
+    assert ("%d: " + error.log_message) % (500, *error.args) == f"500: {text}", "tornado before 6.5"
+    assert str(error) == text
+
+
+def test_a_kernel_that_lacks_a_part_is_not_started_again(tmp_path, warnings):
+    """Its address has nothing to do with it."""
+    specs = false_kernel(tmp_path, "die", kernel_protocol_version="5.6")
+    text = failure(make_manager("false", kernel_spec_manager=specs))
+    assert "ModuleNotFoundError" in text and warnings() == []
+
+
+def test_a_kernel_that_ends_in_the_same_way_twice_is_not_started_again(tmp_path, warnings):
+    script = 'echo "kernel $$: the licence has expired" >&2; exit 4'
+    spec = {"argv": ["/bin/sh", "-c", script], "display_name": "f", "language": "f", "kernel_protocol_version": "5.6"}
+    text = failure(make_manager("false", kernel_spec_manager=specify(tmp_path, "false", spec)))
+    assert "the licence has expired" in text
+    if hasattr(KernelSpec, "kernel_protocol_version"):
+        assert len(warnings()) == 1 and "over ipc" in text
+
+
+def test_what_a_shell_lacks_says_nothing_of_the_kernel(tmp_path, warnings):
+    """A login script may complain, and the kernel behind it knows only the next transport."""
+    script = 'echo "sh: module: command not found" >&2; echo "only the transport tcp is supported" >&2; exit 4'
+    spec = {"argv": ["/bin/sh", "-c", script], "display_name": "f", "language": "f"}
+    failure(make_manager("false", kernel_spec_manager=specify(tmp_path, "false", spec)))
+    assert warnings() != [], "it is started over another"
+
+
 def test_a_kernel_that_is_killed_names_the_signal(tmp_path):
     assert "signal SIGABRT" in failure(make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "killed")))
 
@@ -62,32 +110,166 @@ def test_a_dead_kernel_is_noticed_at_once(tmp_path, configure, record_property):
     print(f"noticed after {1000 * sorted(took)[4]:.1f} ms")
 
 
-@pytest.mark.parametrize("way", ["ipc", "port0", "handshake"])
+@pytest.mark.parametrize("way", ["ipc", "port0", "handshake", "tcp"])
 def test_a_kernel_that_binds_nothing_is_ended(tmp_path, configure, way):
-    configure(transport=way, patience=1.0)
+    configure(transport=way, patience=0.5)
     text = failure(make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "silent")))
-    assert f"did not bind its sockets over {way} within 1 s" in text
+    assert f"did not bind its sockets over {way} within its patience of 0.5 s" in text
 
 
-def test_a_kernel_that_takes_its_time_over_tcp_is_left_alone(tmp_path, configure, caplog):
-    configure(transport="tcp", patience=1.0)
-    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "silent"))
+@pytest.mark.parametrize(("way", "last"), [("ipc", "ipc"), ("tcp", "tcp"), ("auto", "tcp")])
+def test_a_kernel_that_ends_before_it_answers_says_why(tmp_path, configure, way, last, warnings):
+    configure(transport=way)
+    text = failure(make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "late")))
+    assert f"ended after it had bound its sockets over {last}, with exit status 3" in text
+    assert text.endswith("\n    first line\n    the language cannot be loaded")
+    assert len(warnings()) == (1 if way == "auto" else 0), "of each way but the last"
+
+
+def test_a_kernel_that_ends_after_its_bind_starts_the_next_way(tmp_path, warnings):
+    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "brittle"))
     manager.start_kernel()
-    assert "has not bound its sockets after 1 s" in caplog.text
+    assert manager.transport == "tcp"
+    (line,) = warnings()
+    assert "over ipc, with signal SIGABRT" in line and line.endswith("it is started over tcp now")
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.skipif("xpython" not in KernelSpecManager().find_kernel_specs(), reason="xeus-python is not installed")
+def test_a_kernel_of_xeus_starts():
+    """xeus 2.4 aborts after its bind where a socket's address has more than 31 bytes."""
+    with running("xpython") as (_, client):
+        assert printed(client, "print(6 * 7)").strip() == "42"
+
+
+def test_a_kernel_that_has_bound_may_take_its_time(tmp_path, configure, caplog):
+    configure(patience=1.0)
+    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "mute"))
+    manager.start_kernel()
+    assert "has not answered after 1 s" in caplog.text
     assert manager.is_alive()
     manager.shutdown_kernel(now=True)
 
 
+INTERRUPTED = """
+import asyncio
+import sys
+from pathlib import Path
+from jupyter_client import AsyncKernelManager
+from support import false_kernel, make_manager
+
+caller, directory, number = sys.argv[1:]
+specs = false_kernel(Path(directory), "silent", number)
+manager = make_manager("false", kernel_spec_manager=specs)
+if caller != "blocking":
+    manager = AsyncKernelManager(kernel_name="false", kernel_spec_manager=specs, connection_file=manager.connection_file)
+
+async def both():
+    other = AsyncKernelManager(kernel_name="lua", connection_file=f"{directory}/lua.json")
+    slow = asyncio.ensure_future(manager.start_kernel())
+    await other.start_kernel()
+    await other.shutdown_kernel(now=True)
+    print("ready", flush=True)
+    await slow
+
+try:
+    if caller == "blocking":
+        manager.start_kernel()
+    elif caller == "loop":
+        asyncio.run(manager.start_kernel())
+    else:
+        asyncio.new_event_loop().run_until_complete(both())
+except KeyboardInterrupt:
+    print("interrupted", manager.has_kernel, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.mark.parametrize("caller", ["blocking", "loop", "two"])
+def test_an_interrupt_from_the_keyboard_leaves_nothing(tmp_path, caller):
+    """Its program goes on. Of two starts at once, the other one has come to its end."""
+    number = tmp_path / "number"
+    os.mkfifo(number)
+    program = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, caller, tmp_path, number],
+        cwd=HERE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    kernel = int(number.read_text())
+    assert is_running(kernel)
+    if caller == "two":
+        assert program.stdout.readline() == "ready\n"
+    program.send_signal(signal.SIGINT)
+    assert program.stdout.readline() == "interrupted False\n"
+    assert not is_running(kernel)
+    program.communicate(timeout=WAIT_S)
+
+
+def test_an_interrupt_reaches_every_start(tmp_path):
+    """The event loop ends with the interrupt: no start may be left in it."""
+    program = subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED_TWICE, tmp_path], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    numbers = [int(program.stdout.readline()) for _ in range(2)]
+    program.send_signal(signal.SIGINT)
+    assert program.stdout.readline() == "interrupted False False\n"
+    assert [number for number in numbers if is_running(number)] == []
+    program.communicate(timeout=WAIT_S)
+
+
+INTERRUPTED_TWICE = """
+import asyncio
+import sys
+from pathlib import Path
+from jupyter_client import AsyncKernelManager
+from support import false_kernel
+
+specs = false_kernel(Path(sys.argv[1]), "silent")
+managers = [
+    AsyncKernelManager(kernel_name="false", kernel_spec_manager=specs, connection_file=f"{sys.argv[1]}/{n}.json") for n in range(2)
+]
+
+async def both():
+    starts = [asyncio.ensure_future(manager.start_kernel()) for manager in managers]
+    while any(manager.provisioner is None or manager.provisioner.process is None for manager in managers):
+        await asyncio.sleep(0)
+    for manager in managers:
+        print(manager.provisioner.process.pid, flush=True)
+    await asyncio.gather(*starts)
+
+try:
+    asyncio.new_event_loop().run_until_complete(both())
+except KeyboardInterrupt:
+    print("interrupted", *[manager.has_kernel for manager in managers], flush=True)
+sys.stdin.read()
+"""
+
+
 def test_a_kernel_without_ipc_starts_over_tcp(tmp_path, warnings):
     specs = false_kernel(tmp_path, "tcp")
-    for _ in range(2):
+    for said in (1, 2, 2):
         manager = make_manager("false", kernel_spec_manager=specs)
         manager.start_kernel()
         assert manager.transport == "tcp"
-        assert len(warnings()) == 1, "the second start knows"
+        assert len(warnings()) == said, "the third start knows"
         manager.shutdown_kernel(now=True)
     assert "ended at its start over ipc, with exit status 1" in warnings()[0]
     assert warnings()[0].endswith("it is started over tcp now")
+
+
+def test_a_way_that_failed_by_chance_is_tried_again(tmp_path):
+    """However often that happens, as long as it works in between."""
+    memory = tmp_path / "memory"
+    specs = false_kernel(tmp_path, "once", str(memory))
+    for transport in ("tcp", "ipc", "tcp", "ipc"):
+        if transport == "tcp":
+            memory.unlink(missing_ok=True)
+        manager = make_manager("false", kernel_spec_manager=specs)
+        manager.start_kernel()
+        assert manager.transport == transport
+        manager.shutdown_kernel(now=True)
 
 
 def test_a_kernel_that_declares_a_handshake_and_has_none(tmp_path, configure):
@@ -97,6 +279,7 @@ def test_a_kernel_that_declares_a_handshake_and_has_none(tmp_path, configure):
         assert "hello" in printed(client, "print('hello')")
 
 
+@pytest.mark.skipif(not hasattr(KernelSpec, "kernel_protocol_version"), reason="jupyter_client before 8.8 does not tell")
 def test_a_kernel_that_declares_a_handshake_and_ends(tmp_path, warnings):
     manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "tcp", kernel_protocol_version="5.6"))
     manager.start_kernel()
@@ -105,13 +288,51 @@ def test_a_kernel_that_declares_a_handshake_and_ends(tmp_path, warnings):
     manager.shutdown_kernel(now=True)
 
 
-def test_no_directory_is_short_enough(tmp_path, configure, caplog):
+def test_no_directory_is_short_enough(tmp_path, configure, caplog, warnings, monkeypatch):
+    """Then the kernel is asked to choose its ports, and one that does not say which has its chance over tcp."""
+    monkeypatch.setattr(PortZero, "REWRITE_S", 0.5)
     configure(directory=str(tmp_path / ("x" * 100)))
     manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "tcp"))
     manager.start_kernel()
     assert manager.transport == "tcp"
     assert [r.getMessage() for r in caplog.records if "no directory is short enough" in r.getMessage()]
+    (line,) = warnings()
+    assert "did not rewrite its connection file over port0 within 0.5 s after it had read it" in line
     manager.shutdown_kernel(now=True)
+
+
+@pytest.fixture
+def no_more_watches(monkeypatch):
+    """Who asks for one gets the system's answer to a user who has all that he may have."""
+
+    class Libc:
+        def __init__(self, *_, **__):
+            pass
+
+        def inotify_init1(self, _):
+            ctypes.set_errno(errno.EMFILE)
+            return -1
+
+    return lambda: monkeypatch.setattr(notify.ctypes, "CDLL", Libc)
+
+
+@pytest.mark.parametrize("name", ["lua", "python3"])
+def test_a_kernel_restarts_without_a_watch(configure, no_more_watches, name):
+    """Over ipc its clients know no other address."""
+    configure(transport="ipc")
+    with running(name) as (manager, client):
+        before = manager.get_connection_info()
+        no_more_watches()
+        manager.restart_kernel()
+        client.wait_for_ready(timeout=WAIT_S)
+        assert manager.get_connection_info() == before
+
+
+def test_a_start_that_needs_a_watch_says_what_to_do(configure, no_more_watches):
+    configure(transport="port0")
+    no_more_watches()
+    text = failure(make_manager("lua"))
+    assert "Too many open files" in text and "raise fs.inotify.max_user_instances" in text
 
 
 def test_it_starts_after_it_was_repaired(tmp_path):
@@ -122,6 +343,26 @@ def test_it_starts_after_it_was_repaired(tmp_path):
     manager.start_kernel()
     connect(manager).stop_channels()
     manager.shutdown_kernel()
+
+
+@contextmanager
+def server_of(specs, directory, options):
+    """jupyter_server leaves a socket of a kernel that died; collected with it, the server's context waits for that for ever."""
+    server = AsyncMappingKernelManager(kernel_spec_manager=specs, connection_dir=str(directory), config=Config(options))
+    try:
+        yield server
+    finally:
+        server.context.destroy(linger=0)
+
+
+def test_a_server_ends_after_a_start_that_failed(tmp_path):
+    async def fail_and_end():
+        with server_of(false_kernel(tmp_path, "die"), tmp_path, {}) as server:
+            with pytest.raises(KernelNotStarted):
+                await server.start_kernel(kernel_name="false")
+            await server.shutdown_all()
+
+    asyncio.run(fail_and_end())
 
 
 def test_a_restart_that_fails_keeps_the_addresses():
@@ -136,6 +377,95 @@ def test_a_restart_that_fails_keeps_the_addresses():
         manager.restart_kernel()
         client.wait_for_ready(timeout=WAIT_S)
         assert manager.get_connection_info() == before
+
+
+async def restarts(specs, doom, provisioner):
+    """What a server says of a kernel that is killed and does not start any more."""
+    options = {"AsyncIOLoopKernelRestarter": {"time_to_dead": 0.1, "restart_limit": 3}}
+    options["KernelProvisionerFactory"] = {"default_provisioner_name": provisioner}
+    KernelProvisionerFactory.clear_instance()
+    events, dead = [], asyncio.Event()
+    with server_of(specs, doom.parent, options) as server:
+        kernel_id = await server.start_kernel(kernel_name="false")
+        server.add_restart_callback(kernel_id, lambda: events.append("restart"))
+        server.add_restart_callback(kernel_id, dead.set, "dead")
+        doom.touch()
+        os.kill(server.get_kernel(kernel_id).provisioner.pid, signal.SIGKILL)
+        await asyncio.wait_for(dead.wait(), WAIT_S)
+        left = server.list_kernel_ids()
+        await server.shutdown_all(now=True)
+    doom.unlink()
+    return events, left
+
+
+@pytest.mark.xdist_group("ports")
+def test_a_kernel_whose_restarts_fail_is_said_to_be_dead(tmp_path, configure):
+    """Automatic ones, as jupyter_client's own provisioner has them."""
+    doom = tmp_path / "doom"
+    specs = false_kernel(tmp_path, "doomed", str(doom))
+    try:
+        stock = asyncio.run(restarts(specs, doom, "local-provisioner"))
+        assert stock == (["restart"] * 3, [])
+        assert asyncio.run(restarts(specs, doom, "adrastea-provisioner")) == stock
+    finally:
+        KernelProvisionerFactory.clear_instance()
+
+
+def test_a_shutdown_during_a_restart_is_the_end(tmp_path, configure):
+    """Of a kernel that ends at the first polite request, too: no restart follows that the user does not want any more."""
+    number = tmp_path / "number"
+    options = {"AsyncIOLoopKernelRestarter": {"time_to_dead": 0.1}}
+
+    async def shut_down_during_a_restart(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        manager = server.get_kernel(kernel_id)
+        number.touch()
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        deadline = time.monotonic() + WAIT_S
+        while not (first := number.read_text()):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.01)  # polled: the kernel's file
+        with suppress(asyncio.InvalidStateError):  # jupyter_client's own: the start that failed has its future
+            await manager.shutdown_kernel()
+        assert number.read_text() == first, "it was not started another way"
+        assert not is_running(int(first))
+        assert manager._restarter._pcallback is None, "nobody looks whether it lives"
+        assert not manager.has_kernel
+
+    with server_of(false_kernel(tmp_path, "hesitant", str(number)), tmp_path, options) as server:
+        asyncio.run(shut_down_during_a_restart(server))
+
+
+def test_a_shutdown_after_a_restart_that_failed_is_the_end(tmp_path, configure, monkeypatch):
+    """jupyter_client forgets the kernel then, with its restarter at work."""
+    doom, specs = tmp_path / "doom", false_kernel(tmp_path, "doomed", str(tmp_path / "doom"))
+    pre_launch, outcomes = AdrasteaProvisioner.pre_launch, asyncio.Queue()
+
+    async def note(self, **kwargs):
+        try:
+            prepared = await pre_launch(self, **kwargs)
+        except KernelNotStarted as error:
+            outcomes.put_nowait(str(error))
+            raise
+        outcomes.put_nowait("started")
+        return prepared
+
+    async def shut_down_after_a_restart(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        manager = server.get_kernel(kernel_id)
+        doom.touch()
+        os.kill(manager.provisioner.pid, signal.SIGKILL)
+        monkeypatch.setattr(AdrasteaProvisioner, "pre_launch", note)
+        assert await asyncio.wait_for(outcomes.get(), WAIT_S) == "started"
+        with pytest.raises(KernelNotStarted):
+            await manager.ready
+        doom.unlink()
+        await server.shutdown_kernel(kernel_id)
+        assert "was shut down meanwhile" in await asyncio.wait_for(outcomes.get(), WAIT_S)
+        assert not manager.has_kernel and list(tmp_path.glob("kernel-*")) == []
+
+    with server_of(specs, tmp_path, {"AsyncIOLoopKernelRestarter": {"time_to_dead": 0.2}}) as server:
+        asyncio.run(shut_down_after_a_restart(server))
 
 
 def test_a_deaf_kernel_ends(tmp_path, configure):
@@ -178,6 +508,71 @@ def test_a_start_that_is_cancelled_leaves_nothing(tmp_path):
         assert not manager.has_kernel
 
     asyncio.run(cancelled())
+
+
+def test_a_registered_kernel_that_is_cancelled_leaves_no_file_of_its_own(configure, runtime, monkeypatch):
+    """It has written one for other clients by then, or is just about it, and is killed."""
+
+    async def cancel(self, *_):
+        while not self._own_file or not self._own_file.exists():
+            await asyncio.sleep(0.01)  # polled: the kernel's file
+        Path(f"{self._own_file}.0123456789abcdef.tmp").touch()
+        raise asyncio.CancelledError
+
+    configure(transport="handshake")
+    monkeypatch.setattr(AdrasteaProvisioner, "_await_answer", cancel)
+    with pytest.raises(asyncio.CancelledError):
+        make_manager("lua").start_kernel()
+    assert list(runtime.glob("kernel-*")) == []
+
+
+@pytest.mark.parametrize("way", [Ipc, PortZero, Handshake, Tcp])
+def test_an_error_of_the_system_during_the_wait_is_told(configure, monkeypatch, way):
+    """When the registration is written into the connection file, for one."""
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def fail(_):
+        raise full
+
+    configure(transport={Ipc: "ipc", PortZero: "port0", Handshake: "handshake", Tcp: "tcp"}[way])
+    monkeypatch.setattr(way, "bound", fail)
+    assert "No space left on device" in failure(make_manager("lua"))
+
+
+def test_a_connection_file_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").touch()
+    text = failure(make_manager("lua", connection_file=str(tmp_path / "file" / "kernel.json")))
+    assert "its connection file cannot be written" in text and str(tmp_path / "file") in text
+
+
+def test_a_kernel_that_was_reaped_has_ended():
+    """By somebody who asked whether it lives, before its start waits for it."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    assert _wait(Answer(Connection("tcp", "127.0.0.1", {}), {}), process.pid, WAIT_S) is None
+
+
+def test_a_private_directory_that_cannot_be_locked_is_removed(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(private.fcntl, "flock", fail)
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(OSError, match="No locks"):
+        PrivateDirectory(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_guard_is_told_of_its_end_at_once(tmp_path, monkeypatch):
+    """Its launcher may end before a thread runs; then it would remove files that the next launcher has made by that name."""
+    monkeypatch.setattr(threading.Thread, "start", lambda _: None)
+    mine = guard_module.Guard()
+    mine.expect(tmp_path / "kernel.json", [tmp_path])
+    process = mine._process
+    mine.expect_no_more(tmp_path / "kernel.json")
+    assert process.wait(WAIT_S) == 0
+    process.stdin.close()
 
 
 def test_what_a_killed_launcher_left_is_removed(tmp_path):

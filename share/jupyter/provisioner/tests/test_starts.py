@@ -2,14 +2,18 @@
 """Every way to start, with every kernel: it runs, can be interrupted and restarted, and ends."""
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import zmq
+from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpec
 from support import WAIT_S, connect, installed, make_manager, printed, running, specify
 
+from adrastea_provisioner import KernelNotStarted
 from adrastea_provisioner.connection import PORTS
 from adrastea_provisioner.ports import HeldPorts
 
@@ -76,6 +80,7 @@ def test_interrupts(name, way):
         assert "hello" in printed(client, "print('hello')")
 
 
+@pytest.mark.skipif(not hasattr(KernelManager, "transport_encryption"), reason="jupyter_client before 8.9 does not encrypt")
 @every_start
 def test_encrypts(name, way):
     manager = make_manager(name, transport_encryption="required")
@@ -96,7 +101,10 @@ def test_new_ports_are_asked_for(way):
     """The restarter does so when a kernel dies soon after its start."""
     manager = make_manager("lua")
     manager.start_kernel()
+    before = manager.get_connection_info()
     manager.restart_kernel(now=True, newports=True)
+    if WAYS[way] == "tcp":
+        assert {port: manager.get_connection_info()[port] for port in PORTS} != {port: before[port] for port in PORTS}
     client = connect(manager)
     assert "hello" in printed(client, "print('hello')")
     client.stop_channels()
@@ -132,6 +140,15 @@ def test_a_killed_kernel_leaves_no_file_of_its_own(configure, runtime):
     assert list(runtime.glob("kernel-*.json")) == []
 
 
+@pytest.mark.skipif(not hasattr(KernelSpec, "kernel_protocol_version"), reason="jupyter_client before 8.8 does not tell")
+@pytest.mark.parametrize(("declared", "registers"), [("5.6", True), ("5.6.0", True), ("6.0", True), ("5.5.9", False), ("5", False)])
+def test_the_version_of_the_protocol_decides(tmp_path, runtime, declared, registers):
+    """With three numbers, as JEP 105 has it, or with two, as Positron reads it."""
+    specs = specify(tmp_path, "lua", {**installed("lua"), "kernel_protocol_version": declared})
+    with running("lua", kernel_spec_manager=specs):
+        assert len(list(runtime.glob("kernel-*.json"))) == (2 if registers else 1), "its own file, for other clients"
+
+
 def test_the_kernelspec_decides(tmp_path, configure):
     configure(transport="ipc")
     chosen = {"kernel_provisioner": {"provisioner_name": "adrastea-provisioner", "config": {"transport": "port0"}}}
@@ -141,6 +158,7 @@ def test_the_kernelspec_decides(tmp_path, configure):
         assert manager.provisioner.transport == "port0"
 
 
+@pytest.mark.xdist_group("ports")
 def test_ports_of_the_managers_configuration_stay():
     free = HeldPorts("127.0.0.1", dict.fromkeys(PORTS, 0))
     free.close()
@@ -149,6 +167,40 @@ def test_ports_of_the_managers_configuration_stay():
         manager.restart_kernel()
         client.wait_for_ready(timeout=WAIT_S)
         assert {port: manager.get_connection_info()[port] for port in PORTS} == free.ports
+
+
+def test_a_path_of_the_managers_configuration_stays(tmp_path_factory):
+    """Over ipc the ip is a path: sockets that nobody listens on are replaced, others are left alone."""
+    prefix = str(tmp_path_factory.mktemp("p") / "mine")
+    with socket.socket(socket.AF_UNIX) as stale:
+        stale.bind(f"{prefix}-7")
+    with running("lua", transport="ipc", ip=prefix, shell_port=7) as (manager, client):
+        assert (manager.transport, manager.ip, manager.shell_port) == ("ipc", prefix, 7)
+        assert sorted(manager.ports) == [1, 2, 3, 4, 7]
+        manager.restart_kernel(now=True)
+        client.wait_for_ready(timeout=WAIT_S)
+        assert manager.ip == prefix
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(f"{prefix}-7")
+        live.listen()
+        manager = make_manager("lua", transport="ipc", ip=prefix, shell_port=7)
+        with pytest.raises(KernelNotStarted, match=f"Address already in use: '{prefix}-7'"):
+            manager.start_kernel()
+        assert (manager.transport, manager.ip) == ("ipc", prefix), "as before the start"
+
+
+@pytest.mark.parametrize("reason", ["address", "directory"])
+def test_without_ipc_the_kernel_chooses_its_ports(configure, tmp_path, caplog, reason):
+    """Where it is known to say which, as ipykernel does, it has all the time that it needs."""
+    options = {"ip": "0.0.0.0"} if reason == "address" else {}
+    if reason == "directory":
+        configure(directory=str(tmp_path / ("x" * 100)))
+    with running("python3", **options) as (manager, client):
+        assert (manager.transport, manager.ip) == ("tcp", options.get("ip", "127.0.0.1"))
+        assert manager.provisioner._held is None, "no ports were chosen for it"
+        assert "it is started over" not in caplog.text
+        manager.restart_kernel()
+        client.wait_for_ready(timeout=WAIT_S)
 
 
 def test_another_address_is_not_replaced_by_ipc():
@@ -183,6 +235,7 @@ def test_a_manager_starts_again_after_a_shutdown(way, restarted):
 FORKING = """
 import os, sys
 from jupyter_client import KernelManager
+from jupyter_client.kernelspec import KernelSpec
 from traitlets.config import Config
 manager = KernelManager(kernel_name="lua", config=Config({"AdrasteaProvisioner": {"transport": "ipc"}}))
 manager.start_kernel()
