@@ -88,6 +88,28 @@ def test_bad_keys_end_the_kernel(tmp_path):
     assert "does not belong" in refused(tmp_path, **{**keys, "curve_publickey": keypair()["curve_publickey"]})
 
 
+NO_CURVE = BUILD / "lib" / "libno-curve.so"
+
+
+def test_a_libzmq_without_curve_ends_the_kernel(tmp_path, monkeypatch):
+    """Never in plain text what was to be encrypted."""
+    monkeypatch.setenv("LD_PRELOAD", str(NO_CURVE))
+    for transport in ("tcp", "ipc"):
+        line = refused(tmp_path, transport=transport, **keypair())
+        assert "this libzmq was built without" in line and "install a libzmq with curve" in line
+
+
+def test_a_libzmq_without_curve_is_not_declared(tmp_path, monkeypatch):
+    """jupyter_client then does not ask for encryption, or refuses where it is required."""
+    for preloaded, declared in (("", {"supported_encryption": ["curve"]}), (str(NO_CURVE), {})):
+        monkeypatch.setenv("LD_PRELOAD", preloaded)
+        prefix = tmp_path / ("without" if preloaded else "with")
+        subprocess.run([PROGRAM, "install", "--prefix", prefix], check=True, stdout=subprocess.DEVNULL)
+        spec = json.loads((prefix / "share" / "jupyter" / "kernels" / "lua" / "kernel.json").read_text())
+        assert {name: spec["metadata"].get(name) for name in declared} == declared
+        assert ("supported_encryption" in spec["metadata"]) == bool(declared)
+
+
 def started(tmp_path, **keys):
     """A kernel that chose its ports but one, and the file that it has rewritten: it answers there only after that."""
     file, process = start(tmp_path, "ipc", control_port=4, **keys)

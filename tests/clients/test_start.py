@@ -4,22 +4,31 @@
 Taken ports and live or stale sockets are in tests/system/life_test.cpp, many starts at once in tests/storm.
 """
 
+import asyncio
+import ctypes
 import fcntl
 import json
 import os
+import re
 import resource
 import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import zmq
 from jupyter_client import BlockingKernelClient
+from jupyter_client.ioloop import AsyncIOLoopKernelManager
+from jupyter_client.provisioning import LocalProvisioner
 from support import BUILD, PORTS, ROOT, WAIT_S
 from test_handshake import Registrar, acknowledge, take_ports
+from traitlets.config import Config
 
 sys.path.append(str(ROOT / "tests" / "storm"))
 from kernels import RenamedFiles, steady_ports  # noqa: E402
@@ -138,6 +147,33 @@ def test_a_directory_that_somebody_keeps_locked(place, start):
     answers(connected(file))
 
 
+@pytest.mark.parametrize("channel", ["shell", "iopub"])
+def test_a_directory_that_vanishes(place, start, channel):
+    """Between the file and the sockets: the kernel has opened it and waits for its turn. With a chosen number iopub is first."""
+    directory = place / "d"
+    directory.mkdir()
+    file = write_file(place, ip=str(directory / "k"), **({"shell_port": 0} if channel == "iopub" else {}))
+    lock = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    process = start("-f", file)
+    give_up = time.monotonic() + WAIT_S
+    while str(directory) not in opened_by(process):
+        assert time.monotonic() < give_up and process.poll() is None
+    directory.rmdir()
+    os.close(lock)
+    line = refusal(process)
+    assert f"the {channel} channel to ipc://{directory}/k-" in line and "No such file or directory" in line
+    assert left_in(place, file) == []
+
+
+def opened_by(process):
+    names = []
+    for fd in Path(f"/proc/{process.pid}/fd").iterdir():
+        with suppress(OSError):
+            names.append(os.readlink(fd))
+    return names
+
+
 @pytest.fixture
 def small_disk(place):
     """A file system of its own, of a few pages."""
@@ -156,9 +192,21 @@ def test_a_full_disk_keeps_the_old_file(small_disk, start):
     with pytest.raises(OSError, match="No space left"):
         (small_disk / "filler").write_bytes(bytes(1 << 20))
     line = refusal(start("-f", file))
-    assert str(file) in line and "No space left on device" in line
+    assert str(file) in line and "No space left on device" in line and "needs a directory with room" in line
     assert file.read_text() == before
     assert sorted(entry.name for entry in small_disk.iterdir()) == ["filler", file.name]
+
+
+def test_a_digest_that_nobody_has(place, start):
+    file = write_file(place, signature_scheme="hmac-nothing")
+    line = refusal(start("-f", file))
+    assert f"connection file {file}: " in line and '"hmac-nothing"' in line and line.endswith("Jupyter's is hmac-sha256")
+
+
+def test_a_runtime_directory_that_cannot_be_made(place, start):
+    (place / "run").touch()
+    line = refusal(start())
+    assert str(place / "run") in line and line.endswith("set JUPYTER_RUNTIME_DIR to a directory that can be written")
 
 
 def test_a_read_only_disk(small_disk, start):
@@ -198,6 +246,7 @@ LAUNCHER = """
 import os, subprocess, sys
 environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
 kernel = subprocess.Popen(sys.argv[1:], env=environment, stdin=subprocess.DEVNULL, start_new_session=True)
+os.close(2)  # its end is the kernel's
 print(kernel.pid, flush=True)
 sys.stdin.read()
 """
@@ -219,6 +268,10 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+# From the launcher's end on a kernel has so long to be gone.
+GONE_S = 2.0
+
+
 class Launched:
     """A kernel under a launcher of its own, and what it says on stderr, where each step of its start is a line."""
 
@@ -226,17 +279,24 @@ class Launched:
         self.launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, PROGRAM, "-f", file, "--log-level", "debug"],
                                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.kernel = os.pidfd_open(int(self.launcher.stdout.readline()))
+        self.said = ""
 
-    def kill_launcher_after(self, lines):
-        for _ in range(lines):
-            self.launcher.stderr.readline()
+    def kill_launcher_after(self, step):
+        """At once, or when a line of the log has this text."""
+        while step not in self.said:
+            line = self.launcher.stderr.readline()
+            assert line, f"no step {step!r} in:\n{self.said}"
+            self.said += line
         self.launcher.kill()
+        self.killed = time.monotonic()
 
     def ended(self):
-        """What it said to its end, which is that of its stderr; a kernel that stays is killed."""
+        """What it said to its end, and how long after its launcher that came; a kernel that stays is killed."""
         try:
-            assert select.select([self.kernel], [], [], WAIT_S)[0], "the kernel outlives its launcher"
-            return self.launcher.communicate(timeout=WAIT_S)[1]
+            assert select.select([self.kernel], [], [], max(0, self.killed + GONE_S - time.monotonic()))[0], (
+                f"the kernel outlives its launcher by more than {GONE_S} s")
+            took = time.monotonic() - self.killed
+            return self.said + self.launcher.communicate(timeout=WAIT_S)[1], took
         finally:
             if not select.select([self.kernel], [], [], 0)[0]:
                 signal.pidfd_send_signal(self.kernel, signal.SIGKILL)
@@ -254,33 +314,82 @@ def left_in(place, file):
     return sorted(entry.name for entry in place.rglob("*") if entry != file and entry.name != "run")
 
 
+# The lines of a start, in their order.
+STEPS = ["", "process", "connection file", *(f" {channel} is bound" for channel in CHANNELS), "clients connect", "the interpreter",
+         "requests are served"]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=[step.strip() or "at once" for step in STEPS])
 @pytest.mark.parametrize("fields", [{}, PORT_0, PORT_0 | curve()], ids=["ipc", "port0", "curve"])
-def test_nobody_stays_when_the_launcher_is_killed(place, fields):
+def test_nobody_stays_when_the_launcher_is_killed(place, fields, step):
     file = write_file(place, **fields)
-    for lines in (0, 0, 0, 0, 1, 2, 3, 4, 5, 6):
-        launched = Launched(file)
-        launched.kill_launcher_after(lines)
-        launched.ended()
-        assert left_in(place, file) == [], f"after {lines} steps"
-        if fields:
-            write_file(place, **fields)
+    launched = Launched(file)
+    launched.kill_launcher_after(step)
+    _, took = launched.ended()
+    print(f"gone {1000 * took:.0f} ms after its launcher")
+    assert left_in(place, file) == []
 
 
-def test_nobody_waits_for_a_registrar_whose_process_is_gone(place):
-    """Its socket is still there: it is this test's."""
+def test_nobody_waits_for_a_directory_when_the_launcher_is_killed(place):
+    file = write_file(place)
+    directory = os.open(place, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(directory, fcntl.LOCK_EX)
+    launched = Launched(file)
+    launched.kill_launcher_after("connection file")
+    said, took = launched.ended()
+    os.close(directory)
+    print(f"gone {1000 * took:.0f} ms after its launcher")
+    assert "has ended meanwhile" in said
+    assert left_in(place, file) == []
+
+
+@pytest.fixture
+def unanswered(place):
+    """A registrar that nobody has answered for yet; its socket is this test's and stays."""
     made = Registrar(place, zmq.ROUTER)
-    try:
-        content = json.loads(made.file.read_text())
-        made.file.write_text(json.dumps({**content, "registration_ip": made.ip, "kernel_id": made.kernel_id}))
-        launched = Launched(made.file)
-        take_ports(made)
-        launched.kill_launcher_after(0)
-        assert "the launcher ended before it acknowledged" in launched.ended()
-        assert left_in(place, made.file) == []
-    finally:
-        made.close()
+    content = json.loads(made.file.read_text())
+    made.file.write_text(json.dumps({**content, "registration_ip": made.ip, "kernel_id": made.kernel_id}))
+    yield made
+    made.close()
 
 
+def test_nobody_waits_for_a_registrar_whose_process_is_gone(place, unanswered):
+    launched = Launched(unanswered.file)
+    take_ports(unanswered)
+    launched.kill_launcher_after("registers at")
+    said, took = launched.ended()
+    print(f"gone {1000 * took:.0f} ms after its launcher")
+    assert "the launcher ended before it acknowledged" in said
+    assert left_in(place, unanswered.file) == []
+
+
+@pytest.mark.parametrize("step", ["the launcher has acknowledged", *STEPS[-3:]])
+def test_nobody_stays_after_its_registration(place, unanswered, step):
+    launched = Launched(unanswered.file)
+    identity, _ = take_ports(unanswered)
+    acknowledge(unanswered, identity)
+    launched.kill_launcher_after(step)
+    _, took = launched.ended()
+    print(f"gone {1000 * took:.0f} ms after its launcher")
+    assert left_in(place, unanswered.file) == []
+
+
+@pytest.fixture(params=["init", "subreaper"])
+def reaper(request):
+    """Who gets the children of processes that have ended: process 1, or this one, as a desktop's systemd does."""
+    if request.param == "init":
+        yield
+        return
+    if os.stat("/proc/self/ns/pid").st_ino != 0xEFFFFFFC:
+        pytest.skip("in a container, a kernel cannot know of a launcher outside")
+    pr_set_child_subreaper = 36
+    prctl = ctypes.CDLL(None).prctl
+    assert prctl(pr_set_child_subreaper, 1, 0, 0, 0) == 0
+    yield
+    prctl(pr_set_child_subreaper, 0, 0, 0, 0)
+
+
+@pytest.mark.usefixtures("reaper")
 @pytest.mark.parametrize("transport", ["tcp", "ipc"])
 def test_a_launcher_that_died_before_the_kernel_was_loaded(place, transport):
     file = write_file(place, **(PORT_0 if transport == "tcp" else {}))
@@ -293,8 +402,70 @@ def test_a_launcher_that_died_before_the_kernel_was_loaded(place, transport):
     except subprocess.TimeoutExpired:
         os.kill(orphan, signal.SIGKILL)
         raise
+    with suppress(ChildProcessError):
+        os.waitpid(orphan, 0)
     assert len(err.strip().splitlines()) == 1 and "has ended meanwhile" in err
     assert left_in(place, file) == []
+
+
+# It hands on the number that it was started with, as a program in between does in a container, where that is nobody's.
+IN_BETWEEN = """
+import subprocess, sys
+kernel = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+print(kernel.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_number_that_is_nobodys_is_no_launcher_that_has_ended(place):
+    nobody = subprocess.Popen(["true"])
+    nobody.wait()
+    file = write_file(place)
+    between = subprocess.Popen([sys.executable, "-c", IN_BETWEEN, PROGRAM, "-f", file], stdin=subprocess.PIPE,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                               env={**os.environ, "JPY_PARENT_PID": str(nobody.pid)})
+    kernel = os.pidfd_open(int(between.stdout.readline()))
+    try:
+        client = connected(file)
+        assert client.kernel_info(reply=True, timeout=WAIT_S)["content"]["status"] == "ok"
+        client.stop_channels()
+        between.kill()
+        assert select.select([kernel], [], [], GONE_S)[0], "it has not noticed the end of the program in between"
+        assert "is watched instead" in between.communicate(timeout=WAIT_S)[1]
+    finally:
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(kernel, signal.SIGKILL)
+        os.close(kernel)
+        between.kill()
+        between.communicate()
+
+
+def test_debug_tells_the_whole_start(place, start):
+    keys = curve()
+    file = write_file(place, **keys)
+    process = start("-f", file, "--log-level", "debug")
+    said = ""
+    while STEPS[-1] not in said:
+        line = process.stderr.readline()
+        assert line, said
+        said += line
+    places = [said.index(step) for step in STEPS]
+    assert places == sorted(places), said
+    assert re.search(r"process \d+ has been there for \d+ ms", said) and re.search(r"the start took \d+ ms", said)
+    assert "ipc" in said and "5 of 5 ports given, signed, encrypted" in said
+    assert json.loads(file.read_text())["key"] not in said and not any(key in said for key in keys.values())
+
+
+@pytest.mark.parametrize("ip", ["localhost", "*"])
+def test_an_address_by_name(place, start, ip):
+    file = write_file(place, **PORT_0 | {"ip": ip})
+    renamed = RenamedFiles(place)
+    start("-f", file)
+    while file.name not in renamed.read():
+        pass
+    renamed.close()
+    assert json.loads(file.read_text())["ip"] == ("127.0.0.1" if ip == "localhost" else "0.0.0.0")
+    answers(connected(file, ip="127.0.0.1"))
 
 
 def own_file(process):
@@ -317,7 +488,91 @@ def test_an_address_of_ones_own(place, start, ip, reached_at):
     assert not file.exists()
 
 
+@pytest.mark.parametrize("told", ["option", "file"])
+def test_the_name_of_an_interface(place, start, told):
+    """ZeroMQ listens there; what clients connect to is its address."""
+    if told == "option":
+        file = own_file(start("--ip", "lo"))
+    else:
+        file = write_file(place, **PORT_0 | {"ip": "lo"})
+        renamed = RenamedFiles(place)
+        start("-f", file)
+        while file.name not in renamed.read():
+            pass
+        renamed.close()
+    assert json.loads(file.read_text())["ip"] == "127.0.0.1"
+    answers(connected(file))
+
+
+@pytest.mark.parametrize(("fields", "cause", "remedy"), [
+    ({"shell_port": 7, "hb_port": 7}, "hb_port and shell_port are both 7", "each needs one of its own"),
+    ({"key": 5}, "key must be a string, not number", "write it in quotation marks"),
+], ids=["equal ports", "a number for a key"])
+def test_a_file_that_is_wrong_says_what_to_do(place, start, fields, cause, remedy):
+    line = refusal(start("-f", write_file(place, **fields)))
+    assert cause in line and remedy in line
+
+
+def test_a_directory_where_all_may_write(place, start):
+    place.chmod(0o777)
+    file = write_file(place)
+    process = start("-f", file)
+    warning = process.stderr.readline()
+    assert f"every user may replace the sockets in {place}" in warning and "chmod o-w" in warning
+    answers(connected(file))
+
+
+def test_an_unknown_option_is_one_line(start):
+    process = start("--no-such-option")
+    _, err = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 2
+    assert len(err.splitlines()) == 1 and "--no-such-option" in err and "--help" in err
+
+
 def test_an_address_of_another_machine(place, start):
     line = refusal(start("--ip", "192.0.2.1"))
     assert "the shell channel to tcp://192.0.2.1:" in line and "must be an address of this machine" in line
     assert list((place / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_stock_launcher_tries_again_on_new_ports(monkeypatch, channel):
+    """jupyter_client's own restarter, as a server has it. With the ports that it caches by default it would ask for the same."""
+    spawn = LocalProvisioner.launch_kernel
+    stolen, started = [], []
+    started_again = asyncio.Event()
+
+    async def steal_and_spawn(self, *arguments, **options):
+        if not stolen:
+            stolen.append(socket.create_server(("127.0.0.1", getattr(self.parent, f"{channel}_port"))))
+        started.append(time.monotonic())
+        connection = await spawn(self, *arguments, **options)
+        if len(started) == 2:
+            started_again.set()
+        return connection
+
+    async def start_and_use():
+        monkeypatch.setattr(LocalProvisioner, "launch_kernel", steal_and_spawn)
+        config = Config({"KernelRestarter": {"time_to_dead": 0.2}})
+        file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{uuid.uuid4()}.json"
+        manager = AsyncIOLoopKernelManager(kernel_name="lua", cache_ports=False, config=config, connection_file=str(file))
+        await manager.start_kernel()
+        first = manager.provisioner.process
+        restarted = asyncio.get_running_loop().create_future()
+        manager.add_restart_callback(lambda: restarted.done() or restarted.set_result(None))
+        await asyncio.wait_for(restarted, WAIT_S)
+        assert first.poll() == 1
+        await asyncio.wait_for(started_again.wait(), WAIT_S)
+        client = manager.client()
+        client.start_channels()
+        await client.wait_for_ready(timeout=WAIT_S)
+        assert stolen[0].getsockname()[1] not in manager.ports
+        client.stop_channels()
+        await manager.shutdown_kernel()
+
+    try:
+        asyncio.run(start_and_use())
+    finally:
+        for taken in stolen:
+            taken.close()
+    assert len(started) == 2

@@ -105,12 +105,13 @@ class Kernel:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
-    def group_lives(self) -> bool:
-        try:
-            os.killpg(self.process.pid, 0)
-        except ProcessLookupError:
-            return False
-        return True
+
+def group_lives(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def kernel_argv(name: str) -> list[str]:

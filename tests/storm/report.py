@@ -3,6 +3,7 @@
 
 import os
 import re
+import resource
 import statistics
 from datetime import date
 from pathlib import Path
@@ -25,9 +26,26 @@ def table(heads: list[str], rows: list[list[object]]) -> str:
     return "\n".join(lines)
 
 
-def machine() -> str:
-    """In general words: the figures are of a kind of machine, not of one."""
-    return f"{date.today()}, {os.cpu_count()} shared cores"
+class Machine:
+    """Its processors, and how much of them other programs use while this object exists."""
+
+    def __init__(self) -> None:
+        self._begin = self._times()
+
+    @staticmethod
+    def _times() -> tuple[float, float, float]:
+        """Seconds that all processors have had, that they were busy, and that this program and its ended children were."""
+        fields = [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
+        ticks = os.sysconf("SC_CLK_TCK")
+        own = sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+        idle = fields[3] + fields[4]
+        return sum(fields) / ticks, (sum(fields) - idle) / ticks, own
+
+    def describe(self) -> str:
+        """In general words: the figures are of a kind of machine, not of one."""
+        total, busy, own = (end - begin for end, begin in zip(self._times(), self._begin, strict=True))
+        others = max(0.0, busy - own) / total if total else 0.0
+        return f"{date.today()}, {os.cpu_count()} cores, {others:.0%} of whose time other programs used"
 
 
 def replace_block(page: Path, name: str, text: str) -> None:

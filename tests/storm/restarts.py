@@ -19,8 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
-from kernels import Kernel, curve_keys, kernel_argv, make_kernel, new_home, steady_ports
-from report import machine, milliseconds, replace_block, table
+from kernels import Kernel, curve_keys, group_lives, kernel_argv, make_kernel, new_home, steady_ports
+from report import Machine, milliseconds, replace_block, table
 from zmq.utils.monitor import recv_monitor_message
 
 MODES = ("tcp", "ipc", "curve")
@@ -225,7 +225,7 @@ class Restarts:
             if sum(len(client.replies[request]) for client in self.clients) != 1:
                 faults.append("not one reply to one request")
         left = [path.name for path in self.directory.iterdir() if path != self.kernel.file]
-        self.figures.left = len(left) + self.kernel.group_lives()
+        self.figures.left = len(left) + group_lives(self.kernel.process.pid)
         faults += [f"{name} was left behind" for name in left]
 
     def close(self) -> None:
@@ -268,13 +268,15 @@ def main() -> int:
     chosen = options()
     argv = kernel_argv(chosen.kernel)
     rows, faults = [], []
+    machine = Machine()
     with new_home() as home:
         for mode in chosen.modes:
             row, found = run_mode(mode, chosen.rounds, argv, home)
             print(" | ".join(map(str, row)), flush=True)
             rows.append(row)
             faults += found
-    text = f"{machine()}, kernel `{chosen.kernel}`, {CLIENTS} clients:\n\n{table(HEADS, rows)}"
+    text = (f"{machine.describe()}, kernel `{chosen.kernel}`, {CLIENTS} clients. The ports are below those that the system gives away, so\n"
+            f"that nobody gets one by chance while the kernel is down:\n\n{table(HEADS, rows)}")
     print(f"\n{text}\n")
     if chosen.markdown:
         replace_block(chosen.markdown, "restarts", text)

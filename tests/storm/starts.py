@@ -19,13 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import zmq
-from kernels import ADDRESS, MODES, PORTS, Kernel, Registrar, RenamedFiles, kernel_argv, make_kernel, new_home
-from report import machine, milliseconds, replace_block, table
+from kernels import ADDRESS, PORTS, Kernel, Registrar, RenamedFiles, group_lives, kernel_argv, make_kernel, new_home
+from kernels import MODES as BARE_MODES
+from report import Machine, milliseconds, replace_block, table
+
+# What jupyter_client does with the provisioner, left to its own choice and over tcp, where ports can be stolen.
+THROUGH = {"provisioner": "auto", "provisioner-tcp": "tcp"}
+MODES = (*BARE_MODES, *THROUGH)
 
 IN_USE = re.compile(r"address (already )?in use", re.IGNORECASE)
 CLEAR_LINE = re.compile(r"cannot bind the \w+ channel to tcp://127\.0\.0\.1:\d+: Address already in use .*; another program has it")
 HEADS = ["mode", "kernels", "answered", "ended early", "of these: port taken", "hung", "spawn → reply p50 / p99 (ms)",
-         "spawn → early end p50 / max (ms)", "processes left", "files left"]
+         "spawn → early end p50 / max (ms)", "processes left", "files left", "sockets left"]
 
 
 @dataclass
@@ -38,6 +43,7 @@ class Round:
     bad_ends: list[str] = field(default_factory=list)
     processes_left: int = 0
     files_left: list[str] = field(default_factory=list)
+    sockets_left: list[str] = field(default_factory=list)
 
     @property
     def answered(self) -> list[Kernel]:
@@ -51,15 +57,16 @@ class Round:
         collisions = sum(bool(IN_USE.search(kernel.log.read_text(errors="replace"))) for kernel in self.failed)
         return [self.mode, len(self.kernels), len(self.answered), len(self.failed), collisions, len(self.hung),
                 milliseconds([kernel.answered_s for kernel in self.answered], 50, 99),
-                milliseconds([kernel.ended_s for kernel in self.failed], 50, 100), self.processes_left, len(self.files_left)]
+                milliseconds([kernel.ended_s for kernel in self.failed], 50, 100), self.processes_left, len(self.files_left),
+                len(self.sockets_left)]
 
     def broken_promises(self) -> list[str]:
         found = [f"{kernel.file.name} hung" for kernel in self.hung] + self.bad_ends
-        for kernel in self.failed:
+        for kernel in self.failed if self.mode not in THROUGH else []:
             status = kernel.process.returncode
             if self.mode != "tcp" or status != 1 or not CLEAR_LINE.search(kernel.last_line):
                 found.append(f"{kernel.file.name} ended with status {status}: {kernel.last_line}")
-        found += [f"{name} was left behind" for name in self.files_left]
+        found += [f"{name} was left behind" for name in self.files_left + self.sockets_left]
         if self.processes_left:
             found.append(f"{self.processes_left} processes were left behind")
         return [f"{self.mode}, {len(self.kernels)} kernels: {line}" for line in found]
@@ -163,10 +170,8 @@ class Storm:
 
     def count_leftovers(self) -> None:
         own = {kernel.file.name for kernel in self.round.kernels}
-        self.round.processes_left = sum(kernel.group_lives() for kernel in self.round.kernels)
-        self.round.files_left = sorted(path.name for path in self.directory.iterdir() if path.name not in own)
-        bound = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
-        self.round.files_left += re.findall(re.escape(str(self.directory)) + r"/\S+", bound)
+        self.round.processes_left = sum(group_lives(kernel.process.pid) for kernel in self.round.kernels)
+        self.round.files_left, self.round.sockets_left = left_in(self.directory, own)
 
     def close(self) -> None:
         for kernel in self.round.kernels:
@@ -176,6 +181,17 @@ class Storm:
         if self.renamed:
             self.renamed.close()
         self.context.destroy(linger=0)
+
+
+def left_in(directory: Path, own: set[str]) -> tuple[list[str], list[str]]:
+    """Files but the launcher's own; and sockets: their files, and those that a process has bound still, with a file or without.
+
+    A TCP socket needs a process, and these are counted.
+    """
+    there = [path for path in directory.rglob("*") if path.name not in own]
+    bound = Path("/proc/net/unix").read_text(encoding="utf-8", errors="replace")
+    sockets = {str(path) for path in there if path.is_socket()} | set(re.findall(re.escape(str(directory)) + r"/\S+", bound))
+    return sorted(str(path) for path in there if not path.is_socket()), sorted(sockets)
 
 
 @contextmanager
@@ -196,10 +212,27 @@ def port_thief():
         raise SystemExit("the port thief failed: there was no storm")
 
 
-def one_round(mode: str, count: int, argv: list[str], home: Path) -> tuple[Round, float]:
-    directory = home / f"{mode}-{count}"
+def through_provisioner(name: str, mode: str, count: int, directory: Path) -> Round:
+    """The package of the provisioner is needed by these modes only."""
+    import through  # noqa: PLC0415
+
+    kernels = through.start_all(name, directory, THROUGH[mode], count)
+    done = Round(mode, [one.kernel for one in kernels], bad_ends=[one.fault for one in kernels if one.fault])
+    groups = [one.kernel.process.pid for one in kernels if one.kernel.process]
+    through.end_all(kernels)
+    done.processes_left = sum(map(group_lives, groups))
+    done.files_left, done.sockets_left = left_in(directory, set())
+    return done
+
+
+def one_round(mode: str, count: int, name: str, home: Path) -> tuple[Round, float]:
+    argv, directory = kernel_argv(name), home / f"{mode}-{count}"
     directory.mkdir(mode=0o700)
     os.environ["JUPYTER_RUNTIME_DIR"] = str(directory)
+    if mode in THROUGH:
+        with port_thief() as rate:
+            done = through_provisioner(name, mode, count, directory)
+        return done, rate[0]
     with port_thief() as rate:
         storm = Storm(mode, count, argv, directory)
         try:
@@ -245,19 +278,19 @@ def options() -> argparse.Namespace:
 
 def main() -> int:
     chosen = options()
-    argv = kernel_argv(chosen.kernel)
     rounds, rates = [], []
+    machine = Machine()
     with new_home() as home:
         for count in chosen.counts:
             for mode in chosen.modes:
-                done, rate = one_round(mode, count, argv, home)
+                done, rate = one_round(mode, count, chosen.kernel, home)
                 print(" | ".join(map(str, done.row())), flush=True)
                 rounds.append(done.row())
                 rates.append((rate, done.broken_promises()))
-        alone = refusals(argv, home) if "tcp" in chosen.modes else []
+        alone = refusals(kernel_argv(chosen.kernel), home) if "tcp" in chosen.modes else []
     broken = [line for _, lines in rates for line in lines]
     slowest = min(rate for rate, _ in rates)
-    text = (f"{machine()}, kernel `{chosen.kernel}`; the other program took at least {slowest:,.0f} ports a second:\n\n"
+    text = (f"{machine.describe()}, kernel `{chosen.kernel}`; the other program took at least {slowest:,.0f} ports a second:\n\n"
             + table(HEADS, rounds))
     if alone:
         text += (f"\n\nA kernel that starts alone and whose port is taken, each of the five in turn, has ended "
