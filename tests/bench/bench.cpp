@@ -1,196 +1,139 @@
 // SPDX-License-Identifier: BSD-3-Clause
-// Measures kernels beside the floor, in turn within one run, and prints medians and ratios.
+// Measures kernels, in turn within one run, and writes every value as JSON on stdout; report.py makes tables of it.
 //
-//   adrastea-bench [--rounds N] [--markdown] NAME=COMMAND…      the first subject is what the others are compared with
-#include <adrastea/testing/kernel_process.hpp>
-#include "bench/bench_client.hpp"
+//   adrastea-bench [--rounds N] [--only GLOB] [--quick | --full] NAME:LANGUAGE=COMMAND…
+//   adrastea-bench --list
+//
+// The first subject is what the others are compared with. What happens is told on stderr.
+#include "bench/scenario.hpp"
 
-#include <signal.h>
+#include <fnmatch.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <exception>
-#include <filesystem>
-#include <fstream>
-#include <map>
-#include <memory>
 #include <sstream>
-#include <string>
-#include <vector>
+#include <stdexcept>
 
 namespace {
 
-using namespace adrastea;
-using Clock = std::chrono::steady_clock;
-using testing::Transport;
+using namespace adrastea::bench;
+using adrastea::testing::Json;
 
-struct Subject {
-  std::string name;
-  std::filesystem::path program;
-  std::vector<std::string> prefix;
+struct Arguments {
+  int rounds = 5;
+  std::string only = "*";
+  Extent extent = Extent::usual;
+  std::vector<Subject> subjects;
 };
 
-struct Running {
-  Running(const Subject& subject, Transport transport) {
-    testing::LaunchOptions options;
-    options.transport = transport;
-    options.command_prefix = subject.prefix;
-    const auto before = Clock::now();
-    process = std::make_unique<testing::KernelProcess>(subject.program, options);
-    client = std::make_unique<bench::BenchClient>(process->connection());
-    client->await_kernel_info();
-    start_ms = std::chrono::duration<double, std::milli>(Clock::now() - before).count();
-    client->await_subscription();
-  }
-  double start_ms = 0;
-  std::unique_ptr<testing::KernelProcess> process;
-  std::unique_ptr<bench::BenchClient> client;
-};
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
-/// A figure of all subjects, one value a round each.
-class Figure {
- public:
-  Figure(std::string name, std::string unit) : name_(std::move(name)), unit_(std::move(unit)) {}
-  void add(const std::string& subject, double value) { values_[subject].push_back(value); }
-
-  void print(const std::vector<Subject>& subjects) const {
-    std::printf("| %s (%s) |", name_.c_str(), unit_.c_str());
-    const std::vector<double>& base = values_.at(subjects.front().name);
-    for (const Subject& subject : subjects) {
-      const std::vector<double>& mine = values_.at(subject.name);
-      std::vector<double> ratios;
-      for (std::size_t round = 0; round < mine.size(); ++round)
-        ratios.push_back(base[round] > 0 ? mine[round] / base[round] : 0);
-      const auto [least, most] = std::minmax_element(ratios.begin(), ratios.end());
-      if (&subject == &subjects.front())
-        std::printf(" %.4g |", median(mine));
-      else
-        std::printf(" %.4g, %.2f × (%.2f–%.2f) |", median(mine), median(ratios), *least, *most);
-    }
-    std::printf("\n");
-  }
-
- private:
-  std::string name_;
-  std::string unit_;
-  std::map<std::string, std::vector<double>> values_;
-};
-
-double round_trip_us(bench::BenchClient& client, int count) {
-  std::vector<double> times;
-  for (int i = 0; i < count; ++i) {
-    const auto before = Clock::now();
-    client.send_execute("1");
-    client.await_execute();
-    times.push_back(std::chrono::duration<double, std::micro>(Clock::now() - before).count());
-  }
-  return median(times);
-}
-
-double pipelined_per_second(bench::BenchClient& client, int count) {
-  const auto before = Clock::now();
-  for (int i = 0; i < count; ++i) client.send_execute("1");
-  for (int i = 0; i < count; ++i) client.await_execute();
-  return count / std::chrono::duration<double>(Clock::now() - before).count();
-}
-
-/// Times that any thread of the process gave up the processor, so far.
-long wake_ups(pid_t pid) {
-  long sum = 0;
-  for (const auto& task : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/task")) {
-    std::ifstream status(task.path() / "status");
-    for (std::string word; status >> word;)
-      if (word == "voluntary_ctxt_switches:") {
-        long count = 0;
-        status >> count;
-        sum += count;
-      }
-  }
-  return sum;
-}
-
-double idle_wake_ups_per_second(const Running& running) {
-  constexpr int seconds = 3;
-  const long before = wake_ups(running.process->pid());
-  ::sleep(seconds);
-  return static_cast<double>(wake_ups(running.process->pid()) - before) / seconds;
-}
-
-void measure(const std::vector<Subject>& subjects, int rounds) {
-  constexpr double megabyte = 1024.0 * 1024.0;
-  Figure start("start: spawn → kernel_info_reply, ipc", "ms");
-  Figure memory("resident memory after start", "MB");
-  Figure idle("wake-ups while idle", "1/s");
-  std::map<Transport, Figure> trips{{Transport::tcp, {"execute → reply and idle, p50, tcp", "µs"}},
-                                    {Transport::ipc, {"execute → reply and idle, p50, ipc", "µs"}}};
-  std::map<Transport, Figure> piped{{Transport::tcp, {"pipelined executes, tcp", "1/s"}},
-                                    {Transport::ipc, {"pipelined executes, ipc", "1/s"}}};
-  for (const Transport transport : {Transport::tcp, Transport::ipc}) {
-    std::vector<std::unique_ptr<Running>> running;
-    for (const Subject& subject : subjects) running.push_back(std::make_unique<Running>(subject, transport));
-    for (int round = 0; round < rounds; ++round)
-      for (std::size_t i = 0; i < subjects.size(); ++i) {
-        bench::BenchClient& client = *running[i]->client;
-        round_trip_us(client, 20);  // warm
-        trips.at(transport).add(subjects[i].name, round_trip_us(client, 300));
-        piped.at(transport).add(subjects[i].name, pipelined_per_second(client, 1000));
-        if (transport == Transport::tcp) {
-          const Running fresh(subjects[i], Transport::ipc);
-          start.add(subjects[i].name, fresh.start_ms);
-          memory.add(subjects[i].name, static_cast<double>(fresh.process->resident_bytes()) / megabyte);
-        }
-      }
-    if (transport == Transport::ipc)
-      for (std::size_t i = 0; i < subjects.size(); ++i) idle.add(subjects[i].name, idle_wake_ups_per_second(*running[i]));
-  }
-  std::printf("| figure |");
-  for (const Subject& subject : subjects) std::printf(" %s |", subject.name.c_str());
-  std::printf("\n|---|");
-  for (std::size_t i = 0; i < subjects.size(); ++i) std::printf("---|");
-  std::printf("\n");
-  start.print(subjects);
-  for (const auto& [transport, figure] : trips) figure.print(subjects);
-  for (const auto& [transport, figure] : piped) figure.print(subjects);
-  memory.print(subjects);
-  idle.print(subjects);
-}
-
-Subject parse(const std::string& text) {
+Subject parse_subject(const std::string& text) {
   const auto equals = text.find('=');
-  if (equals == std::string::npos) throw std::runtime_error("expected NAME=COMMAND, got " + text);
+  const auto colon = text.find(':');
+  if (equals == std::string::npos || colon > equals)
+    throw std::runtime_error("expected NAME:LANGUAGE=COMMAND, got " + text);
   Subject subject;
-  subject.name = text.substr(0, equals);
+  subject.name = text.substr(0, colon);
+  subject.language = &language(text.substr(colon + 1, equals - colon - 1));
   std::istringstream words(text.substr(equals + 1));
   words >> subject.program;
   for (std::string word; words >> word;) subject.prefix.push_back(word);
   return subject;
 }
 
+Arguments parse(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool last = i + 1 == argc;
+    if (word == "--rounds" && !last)
+      arguments.rounds = std::stoi(argv[++i]);
+    else if (word == "--only" && !last)
+      arguments.only = argv[++i];
+    else if (word == "--quick")
+      arguments.extent = Extent::quick;
+    else if (word == "--full")
+      arguments.extent = Extent::full;
+    else
+      arguments.subjects.push_back(parse_subject(word));
+  }
+  if (arguments.subjects.empty() || arguments.rounds < 1)
+    throw std::runtime_error(
+        "usage: adrastea-bench [--rounds N] [--only GLOB] [--quick | --full] NAME:LANGUAGE=COMMAND...");
+  return arguments;
+}
+
+bool chosen(const Scenario& scenario, const std::string& glob) {
+  return ::fnmatch(glob.c_str(), scenario.id.c_str(), 0) == 0;
+}
+
+Json to_json(const Target& target, const Figure& figure) {
+  constexpr std::array<const char*, 3> names{"ratio", "difference", "absolute"};
+  return {{"subject", target.subject},
+          {"limit", target.limit},
+          {"compared", names.at(static_cast<std::size_t>(target.compared))},
+          {"with_subject", target.with_subject},
+          {"with_figure", target.with_figure.empty() ? figure.id : target.with_figure}};
+}
+
+Json to_json(const Figure& figure) {
+  Json targets = Json::array();
+  for (const Target& target : figure.targets) targets.push_back(to_json(target, figure));
+  return {{"id", figure.id},           {"title", figure.title},
+          {"unit", figure.unit},       {"more_is_better", figure.more_is_better},
+          {"series", figure.series},   {"size", figure.size},
+          {"targets", targets},        {"values", Json::object()},
+          {"failures", Json::object()}};
+}
+
+/// All rounds of one scenario, the subjects in turn.
+Json measure(const Scenario& scenario, const Arguments& arguments) {
+  Json rows = Json::array();
+  for (const Figure& figure : scenario.figures) rows.push_back(to_json(figure));
+  std::vector<std::unique_ptr<Stage>> stages;
+  for (const Subject& subject : arguments.subjects) stages.push_back(std::make_unique<Stage>(subject, arguments.extent));
+  const int rounds = std::min(arguments.rounds, scenario.most_rounds);
+  for (int round = 0; round < rounds; ++round) {
+    for (auto& stage : stages) {
+      if (!stage) continue;
+      const std::string name = stage->subject().name;
+      try {
+        const auto values = scenario.measure(*stage);
+        for (std::size_t i = 0; values && i < rows.size(); ++i)
+          if (!std::isnan(values->at(i))) rows[i]["values"][name].push_back(values->at(i));
+        if (!values) stage.reset();
+      } catch (const std::exception& failure) {
+        // The others go on; this one is out of the scenario, and the table says why.
+        std::fprintf(stderr, "  %s: %s: %s\n", scenario.id.c_str(), name.c_str(), failure.what());
+        for (auto& row : rows) row["failures"][name] = failure.what();
+        stage.reset();
+      }
+    }
+  }
+  return rows;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   try {
-    int rounds = 5;
-    std::vector<Subject> subjects;
-    for (int i = 1; i < argc; ++i) {
-      const std::string word = argv[i];
-      if (word == "--rounds" && i + 1 < argc)
-        rounds = std::stoi(argv[++i]);
-      else
-        subjects.push_back(parse(word));
+    if (argc == 2 && std::string_view(argv[1]) == "--list") {
+      for (const Scenario& scenario : all_scenarios()) std::printf("%s\n", scenario.id.c_str());
+      return 0;
     }
-    if (subjects.empty() || rounds < 1) {
-      std::fprintf(stderr, "usage: adrastea-bench [--rounds N] NAME=COMMAND...\n");
-      return 2;
+    const Arguments arguments = parse(argc, argv);
+    Json figures = Json::array();
+    for (const Scenario& scenario : all_scenarios()) {
+      if (!chosen(scenario, arguments.only)) continue;
+      const auto before = Clock::now();
+      for (auto& row : measure(scenario, arguments)) figures.push_back(std::move(row));
+      std::fprintf(stderr, "  %-40s %6.1f s\n", scenario.id.c_str(), seconds_since(before));
     }
-    measure(subjects, rounds);
+    Json subjects = Json::array();
+    for (const Subject& subject : arguments.subjects) subjects.push_back(subject.name);
+    const Json result{{"subjects", subjects}, {"rounds", arguments.rounds}, {"figures", figures}};
+    std::printf("%s\n", result.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "adrastea-bench: %s\n", failure.what());

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: BSD-3-Clause
+#include "bench/process_facts.hpp"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+namespace adrastea::bench {
+
+namespace {
+
+std::filesystem::path home(pid_t pid) { return "/proc/" + std::to_string(pid); }
+
+/// The number after `name` in a file of names and numbers.
+long number_after(const std::filesystem::path& file, const std::string& name) {
+  std::ifstream text(file);
+  for (std::string word; text >> word;)
+    if (long number = 0; word == name && text >> number) return number;
+  return 0;
+}
+
+/// The sum of what `of_task` says of each thread.
+template <class OfTask>
+auto over_threads(pid_t pid, OfTask&& of_task) {
+  decltype(of_task(std::filesystem::path())) sum{};
+  std::error_code ignored;
+  for (const auto& task : std::filesystem::directory_iterator(home(pid) / "task", ignored)) sum += of_task(task.path());
+  return sum;
+}
+
+}  // namespace
+
+std::size_t resident_bytes(pid_t pid) {
+  return 1024 * static_cast<std::size_t>(number_after(home(pid) / "smaps_rollup", "Rss:"));
+}
+
+std::size_t peak_bytes(pid_t pid) { return 1024 * static_cast<std::size_t>(number_after(home(pid) / "status", "VmHWM:")); }
+
+void forget_peak(pid_t pid) { std::ofstream(home(pid) / "clear_refs") << "5"; }
+
+long wake_ups(pid_t pid) {
+  return over_threads(
+      pid, [](const std::filesystem::path& task) { return number_after(task / "status", "voluntary_ctxt_switches:"); });
+}
+
+double processor_ms(pid_t pid) {
+  return over_threads(pid, [](const std::filesystem::path& task) {
+    double nanoseconds = 0;
+    std::ifstream(task / "schedstat") >> nanoseconds;
+    return nanoseconds / 1e6;
+  });
+}
+
+}  // namespace adrastea::bench
