@@ -24,7 +24,7 @@ install(FILES ${PROJECT_BINARY_DIR}/adrastea-config.cmake ${PROJECT_BINARY_DIR}/
         DESTINATION ${adrastea_package_dir})
 
 # A shared library brings its own dependencies along; with a static one, whoever links it must name them.
-set(adrastea_pc_link "libzmq >= 4.3, libcrypto >= 3.0, spdlog, sqlite3 >= 3.37")
+set(adrastea_pc_link "libzmq >= 4.3, libcrypto >= 3.0, fmt, sqlite3 >= 3.37")
 if(BUILD_SHARED_LIBS)
   set(adrastea_pc_requires "nlohmann_json >= 3.10")
   set(adrastea_pc_requires_private ${adrastea_pc_link})

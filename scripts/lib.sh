@@ -22,6 +22,7 @@ build_packages=(
 test_packages=(
   libluajit-5.1-dev libgtest-dev libgmock-dev clang libclang-rt-dev clang-format-14 clang-tidy-14 ccache
   lua-cjson lua-filesystem lua-lpeg lua-penlight lua-socket
+  valgrind
 )
 
 # --- What the user sees --------------------------------------------------------------------------
@@ -40,6 +41,9 @@ fail() {
   exit 1
 }
 
+# What a command ends with that cannot do its work here, and says why.
+skipped_status=77
+
 # logged NAME TITLE ADVICE COMMAND...: runs COMMAND with its output in build/logs/NAME.log; one line says how it went, and
 # after a failure the log's end and the advice follow. Returns 1 then, and leaves it to the caller to go on or to stop.
 logged() {
@@ -47,9 +51,14 @@ logged() {
   shift 3
   mkdir -p "$logs"
   printf '  %-52s ' "$title"
-  if "$@" >"$log" 2>&1 </dev/null; then
+  local status=0
+  "$@" >"$log" 2>&1 </dev/null || status=$?
+  if ((status == 0)); then
     printf '%s\n' "${green}ok${plain} ($((SECONDS - start)) s)"
     return 0
+  elif ((status == skipped_status)); then
+    printf '%s\n' "${bold}SKIPPED${plain} ($((SECONDS - start)) s)"
+    return "$status"
   fi
   printf '%s\n' "${red}FAILED${plain} ($((SECONDS - start)) s)"
   {
