@@ -180,10 +180,8 @@ void deaf(Trial& trial) {
   need_interruptible_questions(trial);
   KernelClient& client = trial.client();
   KernelClient& without = trial.connect({.connect_stdin = false});
-  const std::string id = without.execute(input_code(trial), k_asking);
   // Whether the cell fails or waits is open; if it waits, the interrupt ends it.
-  while (without.take_published(id).type() != "execute_input") {
-  }
+  const std::string id = trial.begin(without, input_code(trial), k_asking);
   trial.interrupt(client);
   without.collect(id);
   trial.expect_alive();
