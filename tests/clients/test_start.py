@@ -16,9 +16,10 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -389,41 +390,112 @@ def reaper(request):
     prctl(pr_set_child_subreaper, 0, 0, 0, 0)
 
 
-@pytest.mark.usefixtures("reaper")
-@pytest.mark.parametrize("transport", ["tcp", "ipc"])
-def test_a_launcher_that_died_before_the_kernel_was_loaded(place, transport):
-    file = write_file(place, **(PORT_0 if transport == "tcp" else {}))
-    launcher = subprocess.Popen([sys.executable, "-c", LATE_KERNEL, PROGRAM, "-f", file], stdin=subprocess.DEVNULL,
-                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def late(*command, stdin=subprocess.DEVNULL):
+    """The command's process, which has a session of its own and a launcher that is no more, and that launcher's pipes."""
+    launcher = subprocess.Popen([sys.executable, "-c", LATE_KERNEL, *command], stdin=stdin, stdout=subprocess.PIPE,
+                                stderr=subprocess.PIPE, text=True)
     launcher.wait(timeout=WAIT_S)
     orphan = int(launcher.stdout.readline())
+        yield launcher
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(orphan, signal.SIGKILL)
+        launcher.communicate()
+        with suppress(ChildProcessError):
+            os.waitpid(orphan, 0)
+
+
+WRAPPER = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
+
+
+@pytest.mark.usefixtures("reaper")
+@pytest.mark.parametrize("wrapper", [[], WRAPPER, WRAPPER + WRAPPER], ids=["bare", "wrapper", "two wrappers"])
+@pytest.mark.parametrize("transport", ["tcp", "ipc"])
+def test_a_launcher_that_died_before_the_kernel_was_loaded(place, transport, wrapper):
+    file = write_file(place, **(PORT_0 if transport == "tcp" else {}))
+    with late(*wrapper, PROGRAM, "-f", file) as launcher:
     try:
         _, err = launcher.communicate(timeout=WAIT_S)  # until the kernel has closed them
-    except subprocess.TimeoutExpired:
-        os.kill(orphan, signal.SIGKILL)
-        raise
-    with suppress(ChildProcessError):
-        os.waitpid(orphan, 0)
+    assert "or a number left in the environment" in err
     assert len(err.strip().splitlines()) == 1 and "has ended meanwhile" in err
     assert left_in(place, file) == []
 
 
-# It hands on the number that it was started with, as a program in between does in a container, where that is nobody's.
+@pytest.mark.usefixtures("reaper")
+@pytest.mark.parametrize("sign", ["no file", "terminal"])
+def test_a_number_left_in_the_environment_does_not_end_what_is_started_by_hand(place, sign):
+    """With `setsid -f`, for one, in a program that a kernel has started."""
+    if sign == "no file":
+        with late(PROGRAM) as launcher:
+            assert launcher.stdout.readline().startswith("To connect")
+            answers(connected(place / "run" / launcher.stdout.readline().split()[1]))
+        return
+    file = write_file(place)
+    ours, theirs = os.openpty()
+    try:
+        with late(PROGRAM, "-f", file, stdin=theirs):
+            answers(connected(file))
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+# It hands on the number that it was started with, as a program in between does in a container, where that is nobody's. Told so,
+# it has written over its environment, as programs do that change their title.
 IN_BETWEEN = """
-import subprocess, sys
-kernel = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True)
+import ctypes, os, subprocess, sys
+if os.environ.pop("HIDDEN", None):
+    inherited = ctypes.POINTER(ctypes.c_void_p).in_dll(ctypes.CDLL(None), "environ")[0]
+    ctypes.memset(inherited, 0, len(open("/proc/self/environ", "rb").read()))
+    assert not open("/proc/self/environ", "rb").read().strip(b"\\0")
+kernel = subprocess.Popen(sys.argv[1:], env=dict(os.environ), stdin=subprocess.DEVNULL, start_new_session=True)
 print(kernel.pid, flush=True)
 sys.stdin.read()
 """
 
 
-def test_a_number_that_is_nobodys_is_no_launcher_that_has_ended(place):
+# Process 1 of a container, whose environment the user of the kernel may not read.
+CONTAINER = """
+import os, sys
+if os.fork() == 0:
+    os.setsid()
+    os.setgroups([])
+    os.setgid(65534)
+    os.setuid(65534)
+    os.environ["JPY_PARENT_PID"] = "4000000"
+    os.execv(sys.argv[1], sys.argv[1:])
+os.wait()
+"""
+OWN_PROCESSES = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or subprocess.run([*OWN_PROCESSES, "true"], check=False, capture_output=True).returncode != 0,
+                    reason="needs a root that may make containers")
+def test_a_number_from_outside_a_container_where_nobody_may_look_at_process_1(monkeypatch):
+    with tempfile.TemporaryDirectory(dir="/tmp") as directory:
+        monkeypatch.setenv("JUPYTER_RUNTIME_DIR", directory)
+        file = write_file(Path(directory))
+        for path in (directory, file):
+            os.chown(path, 65534, 65534)
+        container = subprocess.Popen([*OWN_PROCESSES, sys.executable, "-c", CONTAINER, PROGRAM, "-f", file], stdin=subprocess.DEVNULL,
+                                     stderr=subprocess.PIPE, text=True)
+        try:
+            answers(connected(file))
+            assert "none is watched" in container.communicate(timeout=WAIT_S)[1]
+        finally:
+            container.kill()
+            container.communicate()
+
+
+@pytest.mark.parametrize("hidden", ["", "yes"], ids=["plain", "title"])
+def test_a_number_that_is_nobodys_is_no_launcher_that_has_ended(place, hidden):
     nobody = subprocess.Popen(["true"])
     nobody.wait()
     file = write_file(place)
     between = subprocess.Popen([sys.executable, "-c", IN_BETWEEN, PROGRAM, "-f", file], stdin=subprocess.PIPE,
                                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**os.environ, "JPY_PARENT_PID": str(nobody.pid)})
+                               env={**os.environ, "JPY_PARENT_PID": str(nobody.pid), "HIDDEN": hidden})
     kernel = os.pidfd_open(int(between.stdout.readline()))
     try:
         client = connected(file)

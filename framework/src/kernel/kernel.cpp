@@ -77,6 +77,10 @@ KernelOptions checked(KernelOptions options) {
   return options;
 }
 
+kernel::By starter(const KernelOptions& options) {
+  return options.connection_file.empty() || ::isatty(STDIN_FILENO) == 1 ? kernel::By::hand : kernel::By::launcher;
+}
+
 transport::ConnectionFile open_connection_file(const KernelOptions& options) {
   auto file = options.connection_file.empty() ? transport::ConnectionFile::create(options.name, options.ip)
                                               : transport::ConnectionFile::load(options.connection_file);
@@ -192,7 +196,7 @@ class Kernel::Impl : public services::Life {
 
 Kernel::Impl::Impl(const InterpreterFactory& make_interpreter, KernelOptions options)
     : options_(checked(std::move(options))),
-      parent_(options_.watch_parent ? kernel::watch_parent() : kernel::ParentWatch{}),
+      parent_(options_.watch_parent ? kernel::watch_parent(starter(options_)) : kernel::ParentWatch{}),
       file_(open_connection_file(options_)),
       signer_(make_signer(file_)),
       replays_(options_.limits.digest_history),

@@ -22,21 +22,30 @@ namespace adrastea::kernel {
 
 namespace {
 
-/// 0 when it cannot be told.
-pid_t parent_of(pid_t pid) {
+struct Process {
+  pid_t parent = 0;  ///< 0 when it is not known
+  pid_t session = 0;
+  bool has_terminal = false;
+};
+
+Process look_at(pid_t pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
   std::string line;
   std::getline(file, line);
-  // pid (name) state ppid …, and the name may hold anything.
+  // pid (name) state ppid pgrp session tty_nr …, and the name may hold anything.
   const std::size_t name_end = line.rfind(')');
-  pid_t parent = 0;
-  if (name_end != std::string::npos) std::istringstream(line.substr(name_end + 3)) >> parent;
-  return parent;
+  Process process;
+  if (name_end == std::string::npos) return process;
+  pid_t group = 0;
+  int terminal = 0;
+  std::istringstream(line.substr(name_end + 3)) >> process.parent >> group >> process.session >> terminal;
+  process.has_terminal = terminal != 0;
+  return process;
 }
 
 bool is_ancestor(pid_t pid) {
   pid_t ancestor = ::getppid();
-  while (ancestor > 1 && ancestor != pid) ancestor = parent_of(ancestor);
+  while (ancestor > 1 && ancestor != pid) ancestor = look_at(ancestor).parent;
   return ancestor == pid;
 }
 
@@ -60,25 +69,43 @@ bool is_of_this_namespace(pid_t pid) {
 
 enum class Named { yes, no, unknown };
 
-/// Whether a process was started with this very JPY_PARENT_PID. Unknown: it is another user's, or has changed its user.
+/// Whether a process was started with this very JPY_PARENT_PID. Unknown: it is another user's, has changed its user, or has
+/// written its title over its environment.
 Named names(pid_t process, pid_t launcher) {
   std::ifstream file("/proc/" + std::to_string(process) + "/environ");
   const std::string wanted = "JPY_PARENT_PID=" + std::to_string(launcher);
   bool any = false;
-  for (std::string variable; std::getline(file, variable, '\0'); any = true) {
+  for (std::string variable; std::getline(file, variable, '\0');) {
     if (variable == wanted) return Named::yes;
+    if (variable.find('=') == std::string::npos) return Named::unknown;
+    any = true;
   }
   return any ? Named::no : Named::unknown;
 }
 
-/// Jupyter starts kernels in a session of their own. Such a process whose launcher is no more has been left behind: to
-/// process 1, or to a subreaper, as systemd's is for a desktop's programs. Its parent did not start it then, and was not
-/// told of the launcher. A parent that was told so handed on what it got, from outside its container.
+/// Who is left of those that brought us into our session: the wrapper around us that came first, or ourselves.
+pid_t outermost_of_session() {
+  const pid_t session = ::getsid(0);
+  pid_t outermost = ::getpid();
+  for (pid_t next = ::getppid(); next > 1;) {
+    const Process process = look_at(next);
+    if (process.session != session) break;
+    outermost = std::exchange(next, process.parent);
+  }
+  return outermost;
+}
+
+/// Jupyter starts kernels, or the wrappers around them, in a session of their own, without a terminal, and tells them of
+/// itself. Such a process whose launcher is no more has been left behind: to process 1, or to a subreaper, as systemd's is
+/// for a desktop's programs. Its parent did not start it then, and was not told of the launcher. A parent that was told so
+/// handed on what it got, from outside its container.
 bool left_behind(pid_t launcher) {
-  if (::getsid(0) != ::getpid() || !has_ended(launcher)) return false;
-  const pid_t parent = ::getppid();
-  const Named named = names(parent, launcher);
-  return parent == 1 ? named != Named::yes : named == Named::no && is_of_this_namespace(launcher);
+  const pid_t started = outermost_of_session();
+  const Process process = look_at(started);
+  if (process.has_terminal || names(started, launcher) != Named::yes || !has_ended(launcher)) return false;
+  const Named named = names(process.parent, launcher);
+  if (process.parent != 1) return named == Named::no && is_of_this_namespace(launcher);
+  return named == Named::no || (named == Named::unknown && is_of_this_namespace(launcher));
 }
 
 ParentWatch watch(pid_t pid, std::string remark) {
@@ -89,7 +116,7 @@ ParentWatch watch(pid_t pid, std::string remark) {
 
 }  // namespace
 
-ParentWatch watch_parent() {
+ParentWatch watch_parent(By by) {
   const char* const value = std::getenv("JPY_PARENT_PID");
   if (value == nullptr || *value == '\0') return {};
   const std::string_view text(value);
@@ -103,10 +130,10 @@ ParentWatch watch_parent() {
     ParentWatch watched = watch(pid, {});
     if (watched.fd || !has_ended(pid)) return watched;
   }
-  if (left_behind(pid)) {
+  if (by == By::launcher && left_behind(pid)) {
     throw StartupError("the process that started this kernel (JPY_PARENT_PID=" + std::to_string(pid) +
                        ") has ended meanwhile, so nobody would use it or end it; start it again, without JPY_PARENT_PID "
-                       "where that is a process of another machine");
+                       "where that is a process of another machine or container, or a number left in the environment");
   }
   const pid_t parent = ::getppid();
   const std::string remark =
