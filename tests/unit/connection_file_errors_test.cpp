@@ -190,3 +190,15 @@ TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
 }
 
 }  // namespace
+TEST_F(ConnectionErrors, ARegistrarIsNamedInNumbers) {
+  ::setenv("JUPYTER_RUNTIME_DIR", directory_.path().c_str(), 1);
+  const auto error_of_ip = [&](const char* ip) {
+    return error_of_text(json{{"key", "k"}, {"ip", "127.0.0.1"}, {"registration_ip", ip}, {"registration_port", 5}}.dump());
+  };
+  for (const char* ip :
+       {"127.0.0.1", "localhost", "*", "::1", "[::1]", "fe80::1%eth0", "[fe80::1%eth0]", "::ffff:192.0.2.1"})
+    EXPECT_EQ(error_of_ip(ip), "no error") << ip;
+  for (const char* ip : {"example.org", "a:b", "::x", "[::1", "::1]", "[]", "127.0.0.1:5", "eth0:1", "%eth0"})
+    EXPECT_THAT(error_of_ip(ip), says("registration_ip must be an address in numbers")) << ip;
+}
+

@@ -86,6 +86,10 @@ std::string read_curve_key(const json& object, const char* key, const std::strin
   return text;
 }
 
+std::string without_brackets(std::string ip) {
+  return ip.starts_with('[') && ip.ends_with(']') ? ip.substr(1, ip.size() - 2) : ip;
+}
+
 void read_curve_keys(const json& object, ConnectionInfo& info, const std::string& where) {
   info.curve_publickey = read_curve_key(object, "curve_publickey", where);
   info.curve_secretkey = read_curve_key(object, "curve_secretkey", where);
@@ -121,7 +125,7 @@ std::string address_to_bind(const std::string& transport, std::string ip) {
 
 bool is_loopback(std::string ip) {
   if (ip == "localhost") return true;
-  if (ip.starts_with('[') && ip.ends_with(']')) ip = ip.substr(1, ip.size() - 2);
+  ip = without_brackets(std::move(ip));
   in_addr four{};
   if (::inet_pton(AF_INET, ip.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24U) == 127;
   in6_addr six{};
@@ -130,7 +134,11 @@ bool is_loopback(std::string ip) {
 
 bool is_in_numbers(const std::string& ip) {
   in_addr four{};
-  return ip.find(':') != std::string::npos || ::inet_pton(AF_INET, ip.c_str(), &four) == 1;
+  if (::inet_pton(AF_INET, ip.c_str(), &four) == 1) return true;
+  std::string address = without_brackets(ip);
+  address.resize(std::min(address.size(), address.find('%')));  // fe80::1%eth0: the zone is a name in any case
+  in6_addr six{};
+  return ::inet_pton(AF_INET6, address.c_str(), &six) == 1;
 }
 
 json parse_connection_json(const std::string& text, const std::string& where) {
