@@ -250,8 +250,8 @@ def test_a_kernel_that_ends_leaves_the_file_of_its_successor(registrar):
     use(made, ports)
 
 
-@pytest.mark.parametrize("kind", ["key", "link", "text", "registration"])
-def test_the_file_of_another_registration_stays(registrar, kind):
+@pytest.mark.parametrize("kind", ["key", "link", "text", "registration", "launcher", "empty"])
+def test_a_file_that_no_kernel_of_this_registration_has_made_stays(registrar, kind):
     made = documented(registrar)
     file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{made.kernel_id}.json"
     second = file.with_name(f"kernel-{made.kernel_id}-2.json")
@@ -261,6 +261,10 @@ def test_the_file_of_another_registration_stays(registrar, kind):
             file.symlink_to(made.folder / "linked.json")
         elif kind == "registration":
             file.write_text(made.file.read_text())
+        elif kind == "launcher":
+            file.write_text(json.dumps({"transport": "tcp", "ip": made.ip, "key": made.key, **dict.fromkeys(PORTS, 0)}))
+        elif kind == "empty":
+            file.touch()
         else:
             file.write_text(json.dumps({"key": uuid.uuid4().hex}) if kind == "key" else "precious")
         content = file.read_text()
@@ -274,12 +278,37 @@ def test_the_file_of_another_registration_stays(registrar, kind):
         file.unlink()
 
 
-def test_a_registrar_whose_name_would_have_to_be_looked_up(registrar):
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_its_launcher_makes_meanwhile_stays(registrar, replaced):
+    """It knows the ports before it acknowledges them, and may tell its own clients."""
+    before = runtime_files()
+    made = documented(registrar)
+    made.start()
+    identity, ports = take_ports(made)
+    file = Path(os.environ["JUPYTER_RUNTIME_DIR"]) / f"kernel-{made.kernel_id}.json"
+    written = made.folder / "written.json" if replaced else file
+    content = json.dumps({"transport": "tcp", "ip": made.ip, "key": made.key, "signature_scheme": "hmac-sha256", **ports})
+    try:
+        written.write_text(content)
+        written.rename(file)
+        acknowledge(made, identity)
+        with connected(made, ports):
+            assert str(ports["hb_port"]) in file.with_name(f"kernel-{made.kernel_id}-2.json").read_text()
+        made.process.terminate()
+        made.process.communicate(timeout=WAIT_S)
+        assert file.read_text() == content
+        assert runtime_files() == sorted([*before, file.name])
+    finally:
+        file.unlink()
+
+
+@pytest.mark.parametrize("name", ["registrar.example", "registrar:example", "[::1", "fe80::registrar"])
+def test_a_registrar_whose_name_would_have_to_be_looked_up(registrar, name):
     """That may take as long as a name server does not answer."""
-    made = documented(registrar, registration_ip="registrar.example")
+    made = documented(registrar, registration_ip=name)
     made.start()
     status, line = made.failed()
-    assert status == 1 and "registration_ip must be an address in numbers, or localhost, not registrar.example" in line
+    assert status == 1 and f"registration_ip must be an address in numbers, or localhost, not {name}" in line
     assert "the launcher must look the name up" in line
 
 

@@ -233,7 +233,6 @@ def test_the_runtime_directory_vanishes_while_it_registers(place):
         made.file.write_text(json.dumps({**content, "registration_ip": made.ip, "kernel_id": made.kernel_id}))
         made.start()
         identity, _ = take_ports(made)
-        (place / "run" / f"kernel-{made.kernel_id}.json").unlink()
         (place / "run").rmdir()
         acknowledge(made, identity)
         status, line = made.failed()
@@ -397,6 +396,7 @@ def late(*command, stdin=subprocess.DEVNULL):
                                 stderr=subprocess.PIPE, text=True)
     launcher.wait(timeout=WAIT_S)
     orphan = int(launcher.stdout.readline())
+    try:
         yield launcher
     finally:
         with suppress(ProcessLookupError):
@@ -415,10 +415,9 @@ WRAPPER = ["/bin/sh", "-c", '"$@"; exit $?', "sh"]
 def test_a_launcher_that_died_before_the_kernel_was_loaded(place, transport, wrapper):
     file = write_file(place, **(PORT_0 if transport == "tcp" else {}))
     with late(*wrapper, PROGRAM, "-f", file) as launcher:
-    try:
         _, err = launcher.communicate(timeout=WAIT_S)  # until the kernel has closed them
-    assert "or a number left in the environment" in err
     assert len(err.strip().splitlines()) == 1 and "has ended meanwhile" in err
+    assert "or a number left in the environment" in err
     assert left_in(place, file) == []
 
 

@@ -107,30 +107,42 @@ std::string default_ip(const std::string& transport, fs::path file) {
 
 std::string own_stem() { return "kernel-" + std::to_string(::getpid()); }
 
-/// Whether the file is of a kernel with the same registration: one that was killed, or that is being replaced. An empty one
-/// is of a kernel that was killed before it had registered: of two that start with one registration file, one ends.
-bool is_predecessor(const fs::path& path, const std::string& key) {
+/// What tells a file that a kernel has made after its registration from one that its launcher has put there by that name,
+/// with the same key.
+constexpr const char* k_mark = "registration_file";
+
+/// Whether the file is one that a kernel with the same registration has made: one that was killed, or that is being
+/// replaced.
+bool is_of_this_registration(const fs::path& path, const std::string& key) {
   const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+std::string to_text(const nlohmann::json& content) {
+  return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return false;
-  if (status.st_size == 0) return true;
   try {
     const nlohmann::json content = parse_connection_json(read_file(fd, path), describe(path));
-    // A launcher may keep its registration file under that very name, and restarts the kernel with it.
-    return !is_registration(content) && !key.empty() && content.value("key", std::string()) == key;
+    return content.contains(k_mark) && content.value("key", std::string()) == key;
   } catch (const std::exception&) {
     return false;
   }
 }
 
-/// A new file of ours, still empty. Two kernels that start in one process, or on two machines that share this directory,
-/// never get the same one.
-fs::path reserve_name(const fs::path& directory, const std::string& stem) {
+/// A new file of ours with this text, by the wanted name or one beside it. Two kernels that start in one process, or on two
+/// machines that share this directory, never get the same one.
+fs::path reserve_name(const fs::path& wanted, const std::string& text) {
   for (int n = 1;; ++n) {
-    fs::path path = directory / (n == 1 ? stem + ".json" : stem + "-" + std::to_string(n) + ".json");
+    fs::path path = wanted;
+    if (n > 1) path.replace_filename(wanted.stem().native() + "-" + std::to_string(n) + ".json");
     const support::UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
-    if (fd) return path;
-    if (errno != EEXIST) throw std::system_error(errno, std::generic_category(), "cannot make a file in it");
+    if (!fd && errno == EEXIST) continue;
+    if (!fd) throw std::system_error(errno, std::generic_category(), "cannot make a file in it");
+    const ssize_t written = ::write(fd.get(), text.data(), text.size());
+    if (written == static_cast<ssize_t>(text.size())) return path;
+    const int error = written < 0 ? errno : ENOSPC;
+    ::unlink(path.c_str());
+    throw std::system_error(error, std::generic_category(), "cannot write a file in it");
   }
 }
 
@@ -140,6 +152,11 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   ConnectionFile file;
   file.path_ = find_file(name);
   const std::string where = describe(file.path_);
+[[noreturn]] void throw_unusable(const fs::path& runtime, const std::system_error& error) {
+  throw StartupError("runtime directory " + support::printable(runtime.native()) + ": " + error.what() +
+                     "; set JUPYTER_RUNTIME_DIR to a directory that can be written");
+}
+
   struct stat status {};
   file.lock_ = open_locked(file.path_, status);
   file.loaded_ = parse_connection_json(read_file(file.lock_, file.path_), where);
@@ -163,12 +180,17 @@ void ConnectionFile::read_registration(const std::string& where) {
   auto read = std::make_shared<Registration>();
   *read = read_registration_json(loaded_, where, info_);
   require_safe(info_, where);
-  loaded_ = nlohmann::json::object();
+  loaded_ = nlohmann::json::object({{k_mark, path_.native()}});
   // An id that is no file name is the launcher's affair; it only names our file.
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
   const bool names_a_file = !read->kernel_id.empty() && read->kernel_id.size() <= 100 &&
                             read->kernel_id.find_first_not_of(plain) == std::string::npos;
-  reserve_own(names_a_file ? "kernel-" + read->kernel_id : own_stem(), names_a_file ? Own::by_id : Own::by_process);
+  if (names_a_file) {
+    prepare_own("kernel-" + read->kernel_id, Own::by_id);
+  } else {
+    prepare_own(own_stem(), Own::by_process);
+    reserve_own();
+  }
   if (!names_a_file && !read->kernel_id.empty()) {
     support::log::warning(where + ": kernel_id names no file, so clients find this kernel by " + path_.filename().native() +
                           "; one of at most 100 letters, digits, - and _ does");
@@ -176,31 +198,40 @@ void ConnectionFile::read_registration(const std::string& where) {
   registration_ = std::move(read);
 }
 
-void ConnectionFile::reserve_own(const std::string& stem, Own own) {
+void ConnectionFile::prepare_own(const std::string& stem, Own own) {
   const fs::path directory = runtime_directory();
   try {
     if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
-    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
+    if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
       throw std::system_error(errno, std::generic_category(), "cannot make it");
-    }
-    const fs::path place = fs::absolute(directory);
+    if (::access(directory.c_str(), W_OK | X_OK) != 0)
+      throw std::system_error(errno, std::generic_category(), "cannot make a file in it");
     own_ = own;
-    // Not those of a process number: on another machine, or in a container that shares the directory, that may run.
-    path_ = place / (stem + ".json");
-    if (own == Own::by_id && is_predecessor(path_, info_.key)) return;  // it is replaced, and ours, only when all is well
-    path_ = reserve_name(place, stem);
-    using enum support::ExitFile::Only;
-    removal_ = support::ExitFile(path_, own == Own::by_id ? this_inode : any_file_there);
+    path_ = fs::absolute(directory) / (stem + ".json");
   } catch (const std::system_error& error) {
-    throw StartupError("runtime directory " + support::printable(directory.native()) + ": " + error.what() +
-                       "; set JUPYTER_RUNTIME_DIR to a directory that can be written");
+    throw_unusable(directory, error);
+  }
+}
+
+void ConnectionFile::reserve_own() {
+  // Not one of a process number: on another machine, or in a container that shares the directory, that may run.
+  if (own_ == Own::by_id && is_of_this_registration(path_, info_.key)) return;
+  nlohmann::json mark = loaded_;
+  mark["key"] = info_.key;
+  try {
+    path_ = reserve_name(path_, own_ == Own::by_id ? to_text(mark) : std::string());
+    using enum support::ExitFile::Only;
+    removal_ = support::ExitFile(path_, own_ == Own::by_id ? this_inode : any_file_there);
+  } catch (const std::system_error& error) {
+    throw_unusable(path_.parent_path(), error);
   }
 }
 
 ConnectionFile ConnectionFile::create(const std::string& kernel_name, const std::string& ip) {
   ConnectionFile file;
   if (!ip.empty()) file.info_.ip = address_to_bind(file.info_.transport, ip);
-  file.reserve_own(own_stem(), Own::by_process);
+  file.prepare_own(own_stem(), Own::by_process);
+  file.reserve_own();
   file.info_.key = support::random_hex(32);
   file.info_.kernel_name = kernel_name;
   return file;
@@ -221,9 +252,11 @@ void ConnectionFile::store() {
   nlohmann::json merged = loaded_;
   write_connection_json(info_, merged);
   try {
-    support::replace_file(path_, merged.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    support::replace_file(path_, to_text(merged));
     // A successor may replace it while this kernel still ends.
     if (own_ == Own::by_id) removal_ = support::ExitFile(path_, support::ExitFile::Only::this_inode);
+  // Not before: until it has acknowledged the registration, the launcher may make one by that name.
+  if (own_ == Own::by_id) reserve_own();
   } catch (const std::system_error& error) {
     throw StartupError(describe(path_) + ": " + error.what() +
                        "; the kernel writes its addresses there: it needs a directory with room that can be written");

@@ -46,7 +46,7 @@ struct ConnectionInfo {
 /// Usage: load() what a launcher wrote, or create() an own one; bind; register where a registration file says so (JEP 66);
 ///   then store() what the sockets got. A registration file stays as it is, and an own connection file is made beside the
 ///   others of this user, for other clients: kernel-<kernel_id>.json, in place of the one that a kernel with the same id
-///   and key left when it was killed.
+///   and key left when it was killed; one that its launcher has made there stays, and ours has another name.
 /// Threads: one. Errors: StartupError that names path, key and cause.
 /// Lifetime: a file that create() made is removed with the object (by the process that made it); a loaded one never.
 class ConnectionFile {
@@ -76,10 +76,11 @@ class ConnectionFile {
  private:
   ConnectionFile() = default;
   void read_registration(const std::string& where);
-  /// What an own file is named after; nothing: it is the launcher's. That of an id takes the place of an earlier kernel's
-  /// of the same registration, and goes unless a later one has taken its place.
+  /// What an own file is named after; nothing: it is the launcher's. That of an id is there from store() on, takes the
+  /// place of an earlier kernel's of the same registration, and goes unless a later one has taken its place.
   enum class Own { nothing, by_process, by_id };
-  void reserve_own(const std::string& stem, Own own);
+  void prepare_own(const std::string& stem, Own own);
+  void reserve_own();
 
   std::shared_ptr<const Registration> registration_;
   std::filesystem::path path_;
