@@ -312,16 +312,40 @@ def test_a_registrar_whose_name_would_have_to_be_looked_up(registrar, name):
     assert "the launcher must look the name up" in line
 
 
-def test_a_polite_end_is_not_held_up_by_a_registrar(registrar):
+@contextmanager
+def disposition(number, action):
+    """What the processes inherit that are started meanwhile."""
+    before = signal.signal(number, action)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_polite_end_is_not_held_up_by_a_registrar(registrar, number):
     made = documented(registrar)
-    made.start()
+    with disposition(number, signal.SIG_DFL):
+        made.start()
     take_ports(made)
     begin = time.monotonic()
-    made.process.terminate()
+    made.process.send_signal(number)
     status, line = made.failed()
     took = time.monotonic() - begin
-    assert status == 1 and "SIGTERM came before the acknowledgement" in line
+    assert status == 1 and f"{number.name} came before the acknowledgement" in line
     assert took < PATIENCE_S / 2, f"it took {took:.1f} s"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_that_was_ignored_at_the_start_does_not_end_a_registration(registrar, number):
+    """As nohup has it, and a shell in the background."""
+    made = documented(registrar)
+    with disposition(number, signal.SIG_IGN):
+        made.start()
+    identity, ports = take_ports(made)
+    made.process.send_signal(number)
+    acknowledge(made, identity)
+    use(made, ports)
 
 
 @pytest.mark.parametrize("frames", [

@@ -29,12 +29,26 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t k_shown_of_refusal = 500;  // bytes of what the launcher says
 
-/// Readable when SIGTERM is pending; it is blocked here and stays so, and whoever unblocks it gets it.
-support::UniqueFd watch_sigterm() {
+/// Readable when a signal is pending that ends a kernel which has not registered yet: SIGINT too, for there is no cell that
+/// it could interrupt. They are blocked here and stay so, and whoever unblocks them gets them.
+support::UniqueFd watch_signals() {
   sigset_t wanted;
   sigemptyset(&wanted);
   sigaddset(&wanted, SIGTERM);
+  for (const int signal : {SIGINT, SIGHUP}) {
+    // Ignored ones, as nohup and a shell's background have them, would be pending all the same.
+    struct sigaction inherited {};
+    ::sigaction(signal, nullptr, &inherited);
+    if (inherited.sa_handler != SIG_IGN) sigaddset(&wanted, signal);
+  }
   return support::UniqueFd(::signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+std::string pending_signal() {
+  sigset_t pending;
+  ::sigpending(&pending);
+  if (sigismember(&pending, SIGTERM) == 1) return "SIGTERM";
+  return sigismember(&pending, SIGHUP) == 1 ? "SIGHUP" : "SIGINT";
 }
 
 /// One exchange with a registrar.
@@ -84,7 +98,7 @@ class Talk {
         fail("no acknowledgement within " + std::to_string(limits_.handshake.count()) + " ms");
       }
       if (wait[1].revents != 0) fail("the launcher ended before it acknowledged", "start the kernel again");
-      if (wait[2].revents != 0) fail("SIGTERM came before the acknowledgement", "start the kernel again");
+      if (wait[2].revents != 0) fail(pending_signal() + " came before the acknowledgement", "start the kernel again");
     }
   }
 
@@ -107,7 +121,7 @@ class Talk {
   const Registration& registration_;
   const Limits& limits_;
   const int launcher_;
-  const support::UniqueFd terminated_ = watch_sigterm();
+  const support::UniqueFd terminated_ = watch_signals();
   const Clock::time_point end_ = Clock::now() + limits_.handshake;
   ZmqSocket socket_;
 };
