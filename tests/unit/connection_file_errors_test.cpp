@@ -71,6 +71,7 @@ TEST_F(ConnectionErrors, NotARegularFile) {
 TEST_F(ConnectionErrors, WhatIsNoConnectionFileSaysWhatIs) {
   const auto remedy = HasSubstr("; -f needs the file that a launcher wrote; without -f the kernel makes its own");
   EXPECT_THAT(error_of(path_), remedy);
+  EXPECT_THAT(error_of(""), remedy);
   EXPECT_THAT(error_of("nowhere.json"), remedy);
   EXPECT_THAT(error_of(directory_.path()), AllOf(HasSubstr("is a directory"), remedy));
   EXPECT_THAT(error_of("/dev/zero"), remedy);
@@ -79,6 +80,17 @@ TEST_F(ConnectionErrors, WhatIsNoConnectionFileSaysWhatIs) {
   for (const char* text : {"{", "[1]", R"({"x": 1e999})"}) {
     EXPECT_THAT(error_of_text(text), HasSubstr("; it must be a file that a launcher wrote for this kernel")) << text;
   }
+}
+
+TEST_F(ConnectionErrors, AWorkingDirectoryThatIsGone) {
+  const auto before = std::filesystem::current_path();
+  std::filesystem::create_directory(directory_ / "gone");
+  std::filesystem::current_path(directory_ / "gone");
+  std::filesystem::remove(directory_ / "gone");
+  const std::string error = error_of("kernel.json");
+  std::filesystem::current_path(before);
+  EXPECT_THAT(error,
+              AllOf(HasSubstr("no working directory"), HasSubstr("; start the kernel in a directory that is there")));
 }
 
 TEST_F(ConnectionErrors, ANameWithANewlineStaysOneLine) {
@@ -156,7 +168,8 @@ TEST_F(ConnectionErrors, ControlCharactersInIp) {
 }
 
 TEST_F(ConnectionErrors, EncryptionIsNeverIgnored) {
-  EXPECT_THAT(error_of_json("curve_publickey", "geheim1"), says("curve_publickey must be 40 characters of Z85"));
+  EXPECT_THAT(error_of_json("curve_publickey", "geheim1"),
+              says("curve_publickey must be 40 characters of Z85 (JEP 145), as zmq_curve_keypair() makes them"));
   EXPECT_THAT(error_of_json("curve_secretkey", std::string(39, 'a') + " "), says("curve_secretkey must be 40 characters"));
   EXPECT_THAT(error_of_json("curve_secretkey", 7), says("curve_secretkey must be a string"));
   EXPECT_THAT(error_of_json("curve_secretkey", std::string(40, 'a')), says("curve_publickey is missing"));
@@ -174,9 +187,24 @@ TEST_F(ConnectionErrors, Registration) {
   EXPECT_THAT(error_of_port(65536), says("registration_port must be an integer of at most 65535"));
   EXPECT_THAT(error_of_json("registration_port", 5), says("ip is missing"));
   EXPECT_THAT(error_of_text(R"({"registration_port": 5, "registration_ip": "127.0.0.1"})"), says("key is missing"));
-  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": 7})"), says("ip must be a string"));
+  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": 7})"),
+              says(": registration_ip must be a string"));
+  EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": "a\tb"})"),
+              says(": registration_ip holds a control character"));
   EXPECT_THAT(error_of_text(R"({"registration_port": 5, "key": "k", "registration_ip": "127.0.0.1", "kernel_id": 7})"),
               says("kernel_id must be a string"));
+}
+
+TEST_F(ConnectionErrors, ARegistrarIsNamedInNumbers) {
+  ::setenv("JUPYTER_RUNTIME_DIR", directory_.path().c_str(), 1);
+  const auto error_of_ip = [&](const char* ip) {
+    return error_of_text(json{{"key", "k"}, {"ip", "127.0.0.1"}, {"registration_ip", ip}, {"registration_port", 5}}.dump());
+  };
+  for (const char* ip :
+       {"127.0.0.1", "localhost", "*", "::1", "[::1]", "fe80::1%eth0", "[fe80::1%eth0]", "::ffff:192.0.2.1"})
+    EXPECT_EQ(error_of_ip(ip), "no error") << ip;
+  for (const char* ip : {"example.org", "a:b", "::x", "[::1", "::1]", "[]", "127.0.0.1:5", "eth0:1", "%eth0"})
+    EXPECT_THAT(error_of_ip(ip), says("registration_ip must be an address in numbers")) << ip;
 }
 
 TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
@@ -190,15 +218,3 @@ TEST_F(ConnectionErrors, NoKeyOnlyAtHome) {
 }
 
 }  // namespace
-TEST_F(ConnectionErrors, ARegistrarIsNamedInNumbers) {
-  ::setenv("JUPYTER_RUNTIME_DIR", directory_.path().c_str(), 1);
-  const auto error_of_ip = [&](const char* ip) {
-    return error_of_text(json{{"key", "k"}, {"ip", "127.0.0.1"}, {"registration_ip", ip}, {"registration_port", 5}}.dump());
-  };
-  for (const char* ip :
-       {"127.0.0.1", "localhost", "*", "::1", "[::1]", "fe80::1%eth0", "[fe80::1%eth0]", "::ffff:192.0.2.1"})
-    EXPECT_EQ(error_of_ip(ip), "no error") << ip;
-  for (const char* ip : {"example.org", "a:b", "::x", "[::1", "::1]", "[]", "127.0.0.1:5", "eth0:1", "%eth0"})
-    EXPECT_THAT(error_of_ip(ip), says("registration_ip must be an address in numbers")) << ip;
-}
-

@@ -272,13 +272,13 @@ TEST_F(ConnectionWarnings, NoneForAPrivateFileWithAKey) { EXPECT_THAT(warnings_o
 
 TEST_F(ConnectionWarnings, AFileThatOthersMayRead) {
   EXPECT_THAT(warnings_of(k_complete, k_private | perms::others_read),
-              AllOf(HasSubstr(path_.string()), HasSubstr("0600"), Not(HasSubstr("secret"))));
+              AllOf(HasSubstr(path_.string()), HasSubstr("0600"), HasSubstr("chmod 600"), Not(HasSubstr("secret"))));
 }
 
 TEST_F(ConnectionWarnings, NoKey) {
   json content = k_complete;
   content["key"] = "";
-  EXPECT_THAT(warnings_of(content, k_private), HasSubstr("neither signed nor checked"));
+  EXPECT_THAT(warnings_of(content, k_private), HasSubstr("neither signed nor checked; set a key"));
 }
 
 TEST_F(ConnectionWarnings, NoneForThisMachineByAnyName) {
@@ -292,7 +292,7 @@ TEST_F(ConnectionWarnings, NoneForThisMachineByAnyName) {
 TEST_F(ConnectionWarnings, AWildcard) {
   json content = k_complete;
   content["ip"] = "*";
-  EXPECT_THAT(warnings_of(content, k_private), HasSubstr("other machines"));
+  EXPECT_THAT(warnings_of(content, k_private), AllOf(HasSubstr("other machines"), HasSubstr("ssh tunnel")));
 }
 
 }  // namespace

@@ -35,10 +35,12 @@ std::string describe(const fs::path& path) { return "connection file " + support
 constexpr const char* k_name_another = "; -f needs the file that a launcher wrote; without -f the kernel makes its own";
 
 fs::path find_file(const fs::path& name) {
-  if (name.empty()) throw StartupError("connection file: its name is empty");
+  if (name.empty()) throw StartupError(std::string("connection file: its name is empty") + k_name_another);
   std::error_code error;
   fs::path here = fs::absolute(name, error);
-  if (error) throw StartupError(describe(name) + ": no working directory: " + error.message());
+  if (error)
+    throw StartupError(describe(name) + ": no working directory: " + error.message() +
+                       "; start the kernel in a directory that is there, or name the file from / on");
   if (name.is_absolute() || fs::exists(here, error)) return here;
   fs::path there = runtime_directory() / name;
   if (fs::exists(there, error)) return fs::absolute(there);
@@ -48,8 +50,12 @@ fs::path find_file(const fs::path& name) {
 
 /// Who else may read the key; nothing, as it should be: nobody.
 std::string readers(const struct stat& status) {
-  if ((status.st_mode & 0077U) != 0) return "other users may open it (its mode is not 0600), and it holds the key";
-  if (status.st_uid != ::geteuid()) return "belongs to user " + std::to_string(status.st_uid);
+  if ((status.st_mode & 0077U) != 0)
+    return "other users may open it (its mode is not 0600), and it holds the key; chmod 600 keeps them out";
+  if (status.st_uid != ::geteuid()) {
+    return "belongs to user " + std::to_string(status.st_uid) +
+           ", who knows the key and may replace it; let the user who runs the kernel own it";
+  }
   return {};
 }
 
@@ -89,7 +95,7 @@ std::string read_file(const support::UniqueFd& fd, const fs::path& path) {
     if (got > 0) {
       filled += static_cast<std::size_t>(got);
     } else if (errno != EINTR) {
-      throw StartupError(describe(path) + ": cannot read it: " + cause_of(errno));
+      throw StartupError(describe(path) + ": cannot read it: " + cause_of(errno) + k_name_another);
     }
   }
   if (filled == 0) throw StartupError(describe(path) + ": is empty" + k_name_another);
@@ -105,6 +111,10 @@ std::string default_ip(const std::string& transport, fs::path file) {
   return transport == "ipc" ? file.replace_extension().native() + "-ipc" : "127.0.0.1";
 }
 
+std::string to_text(const nlohmann::json& content) {
+  return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
 std::string own_stem() { return "kernel-" + std::to_string(::getpid()); }
 
 /// What tells a file that a kernel has made after its registration from one that its launcher has put there by that name,
@@ -115,10 +125,6 @@ constexpr const char* k_mark = "registration_file";
 /// replaced.
 bool is_of_this_registration(const fs::path& path, const std::string& key) {
   const support::UniqueFd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
-std::string to_text(const nlohmann::json& content) {
-  return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
-}
-
   struct stat status {};
   if (!fd || ::fstat(fd.get(), &status) != 0 || !S_ISREG(status.st_mode) || status.st_uid != ::geteuid()) return false;
   try {
@@ -146,17 +152,17 @@ fs::path reserve_name(const fs::path& wanted, const std::string& text) {
   }
 }
 
+[[noreturn]] void throw_unusable(const fs::path& runtime, const std::system_error& error) {
+  throw StartupError("runtime directory " + support::printable(runtime.native()) + ": " + error.what() +
+                     "; set JUPYTER_RUNTIME_DIR to a directory that can be written");
+}
+
 }  // namespace
 
 ConnectionFile ConnectionFile::load(const fs::path& name) {
   ConnectionFile file;
   file.path_ = find_file(name);
   const std::string where = describe(file.path_);
-[[noreturn]] void throw_unusable(const fs::path& runtime, const std::system_error& error) {
-  throw StartupError("runtime directory " + support::printable(runtime.native()) + ": " + error.what() +
-                     "; set JUPYTER_RUNTIME_DIR to a directory that can be written");
-}
-
   struct stat status {};
   file.lock_ = open_locked(file.path_, status);
   file.loaded_ = parse_connection_json(read_file(file.lock_, file.path_), where);
@@ -249,14 +255,14 @@ void ConnectionFile::warn() const {
 void ConnectionFile::store() {
   const support::UniqueFd until_it_is_written = std::move(lock_);
   if (stored_ == info_) return;
+  // Not before: until it has acknowledged the registration, the launcher may make one by that name.
+  if (own_ == Own::by_id) reserve_own();
   nlohmann::json merged = loaded_;
   write_connection_json(info_, merged);
   try {
     support::replace_file(path_, to_text(merged));
     // A successor may replace it while this kernel still ends.
     if (own_ == Own::by_id) removal_ = support::ExitFile(path_, support::ExitFile::Only::this_inode);
-  // Not before: until it has acknowledged the registration, the launcher may make one by that name.
-  if (own_ == Own::by_id) reserve_own();
   } catch (const std::system_error& error) {
     throw StartupError(describe(path_) + ": " + error.what() +
                        "; the kernel writes its addresses there: it needs a directory with room that can be written");

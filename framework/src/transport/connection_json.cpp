@@ -30,16 +30,6 @@ constexpr const char* k_written_by = "; it must be a file that a launcher wrote 
 
 [[noreturn]] void refuse(const std::string& where, const std::string& cause) { throw StartupError(where + ": " + cause); }
 
-/// A missing key gives `otherwise`. The value is never quoted: it may be the signature's key.
-std::string read_text(const json& object, const char* key, std::string otherwise, const std::string& where) {
-  const auto found = object.find(key);
-  if (found == object.end()) return otherwise;
-  if (!found->is_string()) {
-    refuse(where, std::string(key) + " must be a string, not " + found->type_name() + "; write it in quotation marks");
-  }
-  return found->get<std::string>();
-}
-
 std::optional<std::int64_t> to_number(const json& value) {
   if (value.is_number_unsigned() && value.get<std::uint64_t>() > std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
     return std::numeric_limits<std::int64_t>::max();
@@ -82,12 +72,8 @@ std::string read_curve_key(const json& object, const char* key, const std::strin
   if (found == object.end() || found->is_null()) return {};
   std::string text = read_text(object, key, "", where);
   const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
-  if (!z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145)");
+  if (!z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145), as zmq_curve_keypair() makes them");
   return text;
-}
-
-std::string without_brackets(std::string ip) {
-  return ip.starts_with('[') && ip.ends_with(']') ? ip.substr(1, ip.size() - 2) : ip;
 }
 
 void read_curve_keys(const json& object, ConnectionInfo& info, const std::string& where) {
@@ -100,9 +86,21 @@ void read_curve_keys(const json& object, ConnectionInfo& info, const std::string
                     " is there; encrypted sockets need both, and without either they are not encrypted");
 }
 
+std::string without_brackets(std::string ip) {
+  return ip.starts_with('[') && ip.ends_with(']') ? ip.substr(1, ip.size() - 2) : ip;
+}
+
 bool is_local(const ConnectionInfo& info) { return info.transport == "ipc" || is_loopback(info.ip); }
 
 }  // namespace
+
+std::string read_text(const json& object, const std::string& key, std::string otherwise, const std::string& where) {
+  const auto found = object.find(key);
+  if (found == object.end()) return otherwise;
+  if (!found->is_string())
+    refuse(where, key + " must be a string, not " + found->type_name() + "; write it in quotation marks");
+  return found->get<std::string>();
+}
 
 int read_port(const json& object, const std::string& key, const std::string& transport, const std::string& where) {
   const int limit = transport == "tcp" ? 65535 : std::numeric_limits<int>::max();
@@ -162,7 +160,7 @@ json parse_connection_json(const std::string& text, const std::string& where) {
   return parsed;
 }
 
-ConnectionInfo read_connection_json(const json& object, const std::string& where) {
+ConnectionInfo read_connection_json(const json& object, const std::string& where, const std::string& ip_key) {
   ConnectionInfo info;
   info.transport = read_text(object, "transport", "tcp", where);
   std::transform(info.transport.begin(), info.transport.end(), info.transport.begin(),
@@ -170,12 +168,13 @@ ConnectionInfo read_connection_json(const json& object, const std::string& where
   if (info.transport != "tcp" && info.transport != "ipc") {
     refuse(where, "transport must be \"tcp\" or \"ipc\", not \"" + support::printable(info.transport) + "\"");
   }
-  info.ip = read_text(object, "ip", "", where);
+  info.ip = read_text(object, ip_key, "", where);
   if (const std::string shown = support::printable(info.ip); shown != info.ip) {
-    refuse(where, "ip holds a control character: " + shown);
+    refuse(where, ip_key + " holds a control character: " + shown);
   }
   if (info.transport == "ipc" && info.ip.starts_with('@')) {
-    refuse(where, "ip begins with @, which means Linux's abstract sockets; they have no owner, so they are not supported");
+    refuse(where,
+           ip_key + " begins with @, which means Linux's abstract sockets; they have no owner, so they are not supported");
   }
   read_ports(object, info, where);
   if (!object.contains("key"))
@@ -205,9 +204,12 @@ void require_safe(const ConnectionInfo& info, const std::string& where) {
 }
 
 std::optional<std::string> exposure(const ConnectionInfo& info) {
-  if (info.key.empty()) return "key is empty; messages are neither signed nor checked";
+  if (info.key.empty())
+    return "key is empty; messages are neither signed nor checked; set a key where others use this machine";
   if (!is_local(info) && !info.encrypted())
-    return "ip " + info.ip + " can be reached from other machines, and messages are not encrypted";
+    return "ip " + info.ip +
+           " can be reached from other machines, and messages are not encrypted; use 127.0.0.1 and an ssh "
+           "tunnel, or encrypted sockets (JEP 145)";
   return std::nullopt;
 }
 

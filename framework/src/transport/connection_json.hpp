@@ -14,8 +14,13 @@ namespace adrastea::transport {
 /// JSON text → one object.
 [[nodiscard]] nlohmann::json parse_connection_json(const std::string& text, const std::string& where);
 
-/// Lenient: ports as numbers or text, optional keys missing, transport in any case.
-[[nodiscard]] ConnectionInfo read_connection_json(const nlohmann::json& json, const std::string& where);
+/// Lenient: ports as numbers or text, optional keys missing, transport in any case. `ip_key`: where the address is.
+[[nodiscard]] ConnectionInfo read_connection_json(const nlohmann::json& json, const std::string& where,
+                                                  const std::string& ip_key = "ip");
+
+/// `otherwise` when it is missing. An error never quotes the value, which may be the signature's key.
+[[nodiscard]] std::string read_text(const nlohmann::json& json, const std::string& key, std::string otherwise,
+                                    const std::string& where);
 
 /// 0 when it is missing, null or negative.
 [[nodiscard]] int read_port(const nlohmann::json& json, const std::string& key, const std::string& transport,

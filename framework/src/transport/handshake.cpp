@@ -209,17 +209,14 @@ Registration read_registration_json(const json& object, const std::string& where
   const bool documented = object.contains("registration_ip");
   registration.dialect = documented ? Registration::Dialect::documented : Registration::Dialect::request_reply;
 
-  json there = without_ports(object);
-  if (documented) there["ip"] = object.at("registration_ip");
-  ConnectionInfo registrar = read_connection_json(there, where);
-  if (registrar.ip.empty())
-    throw StartupError(where + ": " + (documented ? "registration_ip" : "ip") + " is missing; it says where to register");
+  const std::string ip_key = documented ? "registration_ip" : "ip";
+  ConnectionInfo registrar = read_connection_json(without_ports(object), where, ip_key);
+  if (registrar.ip.empty()) throw StartupError(where + ": " + ip_key + " is missing; it says where to register");
   registrar.ip = address_to_bind(registrar.transport, std::move(registrar.ip));
   // ZeroMQ would look a name up on its own thread, and its end would wait for a name server that does not answer.
   if (registrar.transport == "tcp" && !is_in_numbers(registrar.ip)) {
-    throw StartupError(where + ": " + (documented ? "registration_ip" : "ip") +
-                       " must be an address in numbers, or localhost, not " + support::printable(registrar.ip) +
-                       "; the launcher must look the name up");
+    throw StartupError(where + ": " + ip_key + " must be an address in numbers, or localhost, not " +
+                       support::printable(registrar.ip) + "; the launcher must look the name up");
   }
   // The registrar's address is built as a channel's is.
   registrar.port(Channel::shell) = read_port(object, "registration_port", registrar.transport, where);
@@ -228,10 +225,7 @@ Registration read_registration_json(const json& object, const std::string& where
   }
   registration.endpoint = registrar.endpoint(Channel::shell);
 
-  const auto id = object.find("kernel_id");
-  if (id != object.end() && !id->is_string())
-    throw StartupError(where + ": kernel_id must be a string; write it in quotation marks");
-  if (id != object.end()) registration.kernel_id = id->get<std::string>();
+  registration.kernel_id = read_text(object, "kernel_id", "", where);
 
   info = registrar;
   info.ports = {};
