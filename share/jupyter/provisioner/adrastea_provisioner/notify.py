@@ -12,7 +12,6 @@ from pathlib import Path
 CREATED = 0x100
 WRITTEN = 0x8  # closed after it was open for writing
 MOVED_TO = 0x80
-READ = 0x10  # closed after it was open for reading only
 
 _EVENT = struct.Struct("iIII")  # watch descriptor, mask, cookie, length of the name that follows
 _ANY_EVENTS = 65536

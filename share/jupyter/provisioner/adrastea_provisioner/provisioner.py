@@ -57,8 +57,8 @@ _OF_CONNECTIONS = re.compile(
     r"|support|json|key",
     re.IGNORECASE,
 )
-# Whose kernels rewrite their connection file when they have chosen their ports.
-_REWRITING = re.compile(r"\bipykernel(_launcher)?\b")
+# Whose kernels rewrite their connection file when they have chosen their ports; nothing in a kernelspec says so.
+_REWRITING = re.compile(r"\bipykernel(_launcher)?\b|\badrastea-\w+$")
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -69,9 +69,6 @@ class _Sign(Protocol[T_co]):
 
     @property
     def sources(self) -> tuple[Any, ...]: ...
-
-    @property
-    def patience(self) -> float | None: ...
 
     def bound(self) -> T_co | None: ...
 
@@ -190,7 +187,7 @@ class AdrasteaProvisioner(LocalProvisioner):
                 ways.append("ipc")
             else:
                 self.log.warning("%s does not start over ipc: no directory is short enough for its sockets", self._name())
-        if "ipc" not in ways:
+        if "ipc" not in ways and self._is_known_to_rewrite():
             ways.append("port0")
         ways.append("tcp")
         spec = self._spec_identity()
@@ -206,8 +203,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         return version >= _HANDSHAKE_VERSION
 
     def _is_known_to_rewrite(self) -> bool:
-        """Whether a kernel is told port 0 because somebody asked for it, or is of those that are known to understand it."""
-        return self.transport == "port0" or any(_REWRITING.search(word) for word in self.kernel_spec.argv)
+        """Whether it tells its launcher so which ports it has chosen. One that does not cannot be told from one that is slow."""
+        return any(_REWRITING.search(word) for word in self.kernel_spec.argv)
 
     def _local_only(self) -> bool:
         """Whether nobody asked for an address that other hosts reach."""
@@ -233,7 +230,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self._asked_prefix:
             return Ipc(file, content, Connection("ipc", self._asked_prefix, self._ipc_numbers()), private=False)
         if way == "port0":
-            return PortZero(file, content, self._asked_ip, self._is_known_to_rewrite())
+            return PortZero(file, content, self._asked_ip)
         private = self._private.path if self._local_only() and self._make_private() and self._private else None
         if way == "handshake":
             return Handshake(file, content, self._asked_ip, private)
@@ -365,7 +362,7 @@ class AdrasteaProvisioner(LocalProvisioner):
             if self._stderr:
                 self._stderr.stop_watching()
         if connection is None:
-            raise self._failure(way, process, time.monotonic() - begin, bound=False, hurried=start.patience)
+            raise self._failure(way, process, time.monotonic() - begin, bound=False)
         self.log.debug("%s has bound %s after %.0f ms", self._name(), connection, 1000 * (time.monotonic() - begin))
         if self.answer:
             await self._await_answer(way, connection, process, begin)
@@ -431,9 +428,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self._is_guarded():
             guard.add(pid, self._guarded_paths(), self.end_group)
 
-    def _failure(
-        self, way: str, process: "subprocess.Popen[bytes]", seconds: float, bound: bool, hurried: float | None = None
-    ) -> _NotStarted:
+    def _failure(self, way: str, process: "subprocess.Popen[bytes]", seconds: float, bound: bool) -> _NotStarted:
         """After the wait was in vain: ends what there is of the process and says how it was.
 
         Somebody who ends the kernel meanwhile may have reaped it and forgotten its process.
@@ -447,9 +442,6 @@ class AdrasteaProvisioner(LocalProvisioner):
             return _NotStarted(f"ended {when} over {way}, with {ending(status)} after {1000 * seconds:.0f} ms", lines, status)
         if self._stderr and self._stderr.alarmed:
             return _NotStarted(f"found one of its ports in use over {way} and was ended after {1000 * seconds:.0f} ms", lines)
-        if hurried is not None:
-            what = f"did not rewrite its connection file over {way} within {hurried:g} s after it had read it and was ended"
-            return _NotStarted(what, lines)
         what = f"did not bind its sockets over {way} within its patience of {self.patience:g} s and was ended"
         return _NotStarted(what, lines)
 
@@ -628,8 +620,6 @@ def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -
                 deadline = min(deadline, time.monotonic() + _IN_USE_PATIENCE_S)
             if ready and (said := sign.bound()):
                 return said
-            if sign.patience is not None:
-                deadline = min(deadline, time.monotonic() + sign.patience)
         return None
     finally:
         os.close(process)

@@ -17,7 +17,7 @@ import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 import zmq
 from jupyter_client.session import Session
@@ -36,9 +36,6 @@ class Start(Protocol):
     sources: tuple[Any, ...]
     """File descriptors' owners and ZeroMQ sockets, for zmq.Poller."""
 
-    patience: float | None
-    """Seconds from now that are left for a kernel whose bound() has just said nothing; None: as many as it has anyway."""
-
     def prepare(self) -> None: ...
 
     def bound(self) -> Connection | None: ...
@@ -52,8 +49,6 @@ class Ipc:
     Where the system has no more watches for this user, the heartbeat tells it: clients of a kernel that restarts know no other
     address, so there is no other way.
     """
-
-    patience: float | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection, private: bool = True) -> None:
         self._file, self._content, self._connection, self._private = file, content, connection, private
@@ -89,30 +84,22 @@ class Ipc:
 
 
 class PortZero:
-    """The kernel chooses, and rewrites its connection file when it is bound.
+    """The kernel chooses, and rewrites its connection file when it is bound."""
 
-    One of which nobody knows that it does so (`known`) has REWRITE_S for it from the moment at which it has read the file: it
-    would not be told from one that is slow.
-    """
-
-    REWRITE_S: ClassVar[float] = 5.0
-
-    def __init__(self, file: Path, content: Mapping[str, Any], ip: str, known: bool = True) -> None:
-        self._file, self._content, self._ip, self._known = file, content, ip, known
-        self.patience: float | None = None
+    def __init__(self, file: Path, content: Mapping[str, Any], ip: str) -> None:
+        self._file, self._content, self._ip = file, content, ip
+        self._watch: notify.Watch | None = None
 
     def prepare(self) -> None:
         asked = Connection("tcp", self._ip, dict.fromkeys(PORTS, 0))
         write_json(self._file, {**self._content, **asked.fields()})
-        self._watch = notify.Watch(self._file.parent, notify.WRITTEN | notify.MOVED_TO | (0 if self._known else notify.READ))
+        self._watch = notify.Watch(self._file.parent, notify.WRITTEN | notify.MOVED_TO)
         self.sources = (self._watch,)
 
     def bound(self) -> Connection | None:
+        assert self._watch
         happened = self._watch.take()
-        seen = happened.get(self._file.name, 0) | happened.get("", 0)
-        if seen & notify.READ:
-            self.patience = self.REWRITE_S
-        if not seen & ~notify.READ:
+        if self._file.name not in happened and "" not in happened:
             return None
         # Half a file, of a kernel that writes it in place: its end comes as an event of its own.
         with suppress(OSError, ValueError):
@@ -121,13 +108,12 @@ class PortZero:
         return None
 
     def close(self) -> None:
-        self._watch.close()
+        if self._watch:
+            self._watch.close()
 
 
 class Tcp:
     """Ports of the launcher's choice. The heartbeat, to which libzmq connects as soon as it is there, tells that it is."""
-
-    patience: float | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
@@ -181,8 +167,6 @@ class Handshake:
 
     `directory` is where the sockets are over ipc; None means tcp on `ip`.
     """
-
-    patience: float | None = None
 
     def __init__(self, file: Path, content: Mapping[str, Any], ip: str, directory: Path | None) -> None:
         self._file, self._content = file, content
@@ -253,8 +237,6 @@ class Handshake:
 
 class Answer:
     """A request to a kernel that has bound: whatever comes back on shell says that it serves."""
-
-    patience: float | None = None
 
     def __init__(self, connection: Connection, content: Mapping[str, Any]) -> None:
         self._connection, self._content = connection, content

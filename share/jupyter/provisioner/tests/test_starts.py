@@ -189,13 +189,15 @@ def test_a_path_of_the_managers_configuration_stays(tmp_path_factory):
         assert (manager.transport, manager.ip) == ("ipc", prefix), "as before the start"
 
 
+@pytest.mark.parametrize("name", ["python3", "lua"])
 @pytest.mark.parametrize("reason", ["address", "directory"])
-def test_without_ipc_the_kernel_chooses_its_ports(configure, tmp_path, caplog, reason):
+def test_without_ipc_the_kernel_chooses_its_ports(configure, tmp_path, caplog, reason, name):
     """Where it is known to say which, as ipykernel does, it has all the time that it needs."""
     options = {"ip": "0.0.0.0"} if reason == "address" else {}
     if reason == "directory":
         configure(directory=str(tmp_path / ("x" * 100)))
-    with running("python3", **options) as (manager, client):
+    specs = specify(tmp_path, name, {**installed(name), "kernel_protocol_version": "5.5"})
+    with running(name, kernel_spec_manager=specs, **options) as (manager, client):
         assert (manager.transport, manager.ip) == ("tcp", options.get("ip", "127.0.0.1"))
         assert manager.provisioner._held is None, "no ports were chosen for it"
         assert "it is started over" not in caplog.text
