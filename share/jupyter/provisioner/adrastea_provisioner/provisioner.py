@@ -340,11 +340,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         begin = time.monotonic()
         try:
             start = self._start(way, self._content)
-            start.prepare()
         except (OSError, zmq.ZMQBaseError) as error:
             raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
-        if isinstance(start, Handshake):
-            self._own_file = start.own_file()
         try:
             # Some kernels whose port is taken go on without it, mute: better not to start them.
             if way == "tcp" and not self._restarts and self._held is not None and self._held.listened_on():
@@ -352,6 +349,9 @@ class AdrasteaProvisioner(LocalProvisioner):
             process = await self._spawn(way, cmd, kwargs)
             connection = await self._await_sign(start, process.pid, self._stderr.alarm if self._stderr else None)
         except (OSError, zmq.ZMQBaseError) as error:
+            start.prepare()
+            if isinstance(start, Handshake):
+                self._own_file = start.own_file()
             self._end_process()
             raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
         except BaseException:

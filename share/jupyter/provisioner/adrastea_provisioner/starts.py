@@ -2,7 +2,7 @@
 """The ways to start a kernel. Each writes the file that the kernel reads, and knows what tells that the kernel has bound.
 
 All of them: (1) construct, (2) prepare() before the kernel's process is there, (3) poll `source`, call bound() when it is
-readable, until that returns the connection, (4) close(). One thread at a time.
+readable, until that returns the connection, (4) close(), also when one of these has failed. One thread at a time.
 
 Then the kernel is asked whether it answers: Answer is used in the same way.
 """
@@ -173,6 +173,7 @@ class Handshake:
         self._transport, self._ip = ("ipc", str(directory / "k")) if directory else ("tcp", ip)
         self._kernel_id = str(uuid.uuid4())  # not the manager's: the kernel names a file of its own after it
         self._context = zmq.Context()
+        self._socket: zmq.Socket[bytes] | None = None
 
     def prepare(self) -> None:
         self._socket = self._context.socket(zmq.ROUTER)
@@ -198,6 +199,7 @@ class Handshake:
 
     def bound(self) -> Connection | None:
         """Takes a registration, acknowledges it, and puts a connection file where the registration file was."""
+        assert self._socket
         identity, *frames = self._socket.recv_multipart()
         ports = self._read(frames)
         if ports is None:
@@ -213,7 +215,8 @@ class Handshake:
         return Path(jupyter_runtime_dir()) / f"kernel-{self._kernel_id}.json"
 
     def close(self) -> None:
-        self._socket.close(linger=1000)
+        if self._socket:
+            self._socket.close(linger=1000)
         self._context.term()
 
     def _read(self, frames: list[bytes]) -> dict[str, int] | None:
