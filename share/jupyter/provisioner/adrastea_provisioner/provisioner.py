@@ -159,6 +159,9 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._asked_ip = manager.ip if manager.transport == "tcp" else localhost()
             default_prefixes = ("kernel-ipc", os.path.splitext(manager.connection_file)[0] + "-ipc")
             self._asked_prefix = manager.ip if manager.transport == "ipc" and manager.ip not in default_prefixes else None
+        if not self._asked_ip:
+            self._forget_in_server()
+            raise KernelNotStarted(f"{self._name()} was not started: KernelManager.ip is empty; set it to an address, such as 127.0.0.1.")
         manager.cache_ports = False  # or it would choose ports
         try:
             kwargs = await super().pre_launch(**kwargs)

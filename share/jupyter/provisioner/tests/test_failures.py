@@ -299,6 +299,33 @@ def test_no_directory_is_short_enough(tmp_path, configure, caplog, warnings):
     manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.parametrize("way", ["auto", "ipc", "port0", "handshake", "tcp"])
+def test_an_address_that_is_empty_is_told_at_once(tmp_path, configure, way):
+    """No process is started with it."""
+    configure(transport=way)
+    specs = false_kernel(tmp_path, "silent", str(tmp_path / "number"), kernel_protocol_version="5.6")
+    text = failure(make_manager("false", kernel_spec_manager=specs, ip=""))
+    assert "KernelManager.ip is empty" in text and "127.0.0.1" in text
+    assert not (tmp_path / "number").exists()
+
+
+@pytest.mark.parametrize("way", [Ipc, PortZero, Handshake, Tcp])
+def test_a_start_that_cannot_be_prepared_lets_go_of_what_it_has(configure, monkeypatch, way):
+    """Of sockets, and of inotify's instances, of which a user has only so many."""
+    closed = []
+    prepare, close = way.prepare, way.close
+
+    def prepare_and_fail(self):
+        prepare(self)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    configure(transport={Ipc: "ipc", PortZero: "port0", Handshake: "handshake", Tcp: "tcp"}[way])
+    monkeypatch.setattr(way, "prepare", prepare_and_fail)
+    monkeypatch.setattr(way, "close", lambda self: (closed.append(self), close(self)))
+    assert "No space left on device" in failure(make_manager("lua"))
+    assert len(closed) == 1
+
+
 @pytest.fixture
 def no_more_watches(monkeypatch):
     """Who asks for one gets the system's answer to a user who has all that he may have."""
