@@ -169,6 +169,9 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._forget_in_server()
             self._resume_restarter()
             raise KernelNotStarted(f"{self._name()} was not started: its connection file cannot be written: {error}.") from error
+        if self._independent:
+            # Of the launcher's own launcher, whose end is no more to it than its own.
+            kwargs["env"].pop("JPY_PARENT_PID", None)
         self._restarts = self._started is not None and 0 not in ports.values()
         content = read_json(Path(manager.connection_file))
         self._content = {name: value for name, value in content.items() if name not in ("transport", "ip", *PORTS)}
@@ -346,15 +349,15 @@ class AdrasteaProvisioner(LocalProvisioner):
         except (OSError, zmq.ZMQBaseError) as error:
             raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
         try:
+            start.prepare()
+            if isinstance(start, Handshake):
+                self._own_file = start.own_file()
             # Some kernels whose port is taken go on without it, mute: better not to start them.
             if way == "tcp" and not self._restarts and self._held is not None and self._held.listened_on():
                 raise _NotStarted("was not started over tcp, for somebody listens on one of its ports", [])
             process = await self._spawn(way, cmd, kwargs)
             connection = await self._await_sign(start, process.pid, self._stderr.alarm if self._stderr else None)
         except (OSError, zmq.ZMQBaseError) as error:
-            start.prepare()
-            if isinstance(start, Handshake):
-                self._own_file = start.own_file()
             self._end_process()
             raise _NotStarted(f"cannot be started over {way}: {error}", []) from None
         except BaseException:

@@ -219,6 +219,18 @@ def test_a_kernel_may_outlive_its_launcher():
     manager.shutdown_kernel()
 
 
+def test_a_kernel_outlives_a_launcher_that_was_started_by_another(tmp_path, monkeypatch):
+    """That one's number is none of the kernel's business."""
+    other = subprocess.Popen(["true"])
+    other.wait()
+    monkeypatch.setenv("JPY_PARENT_PID", str(other.pid))
+    manager = make_manager("lua", connection_file=str(tmp_path / "kernel.json"))
+    manager.start_kernel(independent=True)
+    environment = Path(f"/proc/{manager.provisioner.pid}/environ").read_bytes()
+    assert b"JPY_PARENT_PID=" not in environment
+    manager.shutdown_kernel()
+
+
 @pytest.mark.parametrize("way", WAYS, indirect=True)
 @pytest.mark.parametrize("restarted", [False, True])
 def test_a_manager_starts_again_after_a_shutdown(way, restarted):
