@@ -440,6 +440,25 @@ def test_a_number_left_in_the_environment_does_not_end_what_is_started_by_hand(p
         os.close(theirs)
 
 
+# A script that goes on when the program that led its session has ended, as in a notebook's cell; it starts a kernel that it talks to.
+LEFT_OVER = """
+import os, select, subprocess, sys
+try:
+    select.select([os.pidfd_open(os.getsid(0))], [], [])
+except ProcessLookupError:
+    pass
+sys.exit(subprocess.call(sys.argv[1:]))
+"""
+
+
+@pytest.mark.usefixtures("reaper")
+def test_a_program_that_was_itself_left_behind_may_start_kernels(place):
+    """It knows nothing of JPY_PARENT_PID, and hands it on."""
+    file = write_file(place)
+    with late("/bin/sh", "-c", '"$@" &', "sh", sys.executable, "-c", LEFT_OVER, PROGRAM, "-f", file):
+        answers(connected(file))
+
+
 # It hands on the number that it was started with, as a program in between does in a container, where that is nobody's. Told so,
 # it has written over its environment, as programs do that change their title.
 IN_BETWEEN = """

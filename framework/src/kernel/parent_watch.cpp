@@ -24,7 +24,6 @@ namespace {
 
 struct Process {
   pid_t parent = 0;  ///< 0 when it is not known
-  pid_t session = 0;
   bool has_terminal = false;
 };
 
@@ -37,8 +36,9 @@ Process look_at(pid_t pid) {
   Process process;
   if (name_end == std::string::npos) return process;
   pid_t group = 0;
+  pid_t session = 0;
   int terminal = 0;
-  std::istringstream(line.substr(name_end + 3)) >> process.parent >> group >> process.session >> terminal;
+  std::istringstream(line.substr(name_end + 3)) >> process.parent >> group >> session >> terminal;
   process.has_terminal = terminal != 0;
   return process;
 }
@@ -83,24 +83,12 @@ Named names(pid_t process, pid_t launcher) {
   return any ? Named::no : Named::unknown;
 }
 
-/// Who is left of those that brought us into our session: the wrapper around us that came first, or ourselves.
-pid_t outermost_of_session() {
-  const pid_t session = ::getsid(0);
-  pid_t outermost = ::getpid();
-  for (pid_t next = ::getppid(); next > 1;) {
-    const Process process = look_at(next);
-    if (process.session != session) break;
-    outermost = std::exchange(next, process.parent);
-  }
-  return outermost;
-}
-
-/// Jupyter starts kernels, or the wrappers around them, in a session of their own, without a terminal, and tells them of
-/// itself. Such a process whose launcher is no more has been left behind: to process 1, or to a subreaper, as systemd's is
+/// Jupyter starts a kernel, or the wrapper around it, as the leader of a session without a terminal, and tells it of
+/// itself. Such a leader whose launcher is no more has been left behind: to process 1, or to a subreaper, as systemd's is
 /// for a desktop's programs. Its parent did not start it then, and was not told of the launcher. A parent that was told so
 /// handed on what it got, from outside its container.
 bool left_behind(pid_t launcher) {
-  const pid_t started = outermost_of_session();
+  const pid_t started = ::getsid(0);
   const Process process = look_at(started);
   if (process.has_terminal || names(started, launcher) != Named::yes || !has_ended(launcher)) return false;
   const Named named = names(process.parent, launcher);
