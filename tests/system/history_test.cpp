@@ -178,7 +178,9 @@ TEST_F(KeptHistory, SaysWhenItsSwitchIsMisspelt) {
   LaunchOptions misspelt = options();
   misspelt.environment.emplace_back("ADRASTEA_HISTORY=of");
   start(misspelt, ADRASTEA_LUA);
-  connect().run("x = 1");
+  KernelClient& client = connect();
+  client.run("x = 1");
+  EXPECT_EQ(inputs(client), (Inputs{"x = 1"}));
   EXPECT_NE(kernel().stderr_text().find("ADRASTEA_HISTORY must be on, off or memory, not of"), std::string::npos);
   EXPECT_TRUE(std::filesystem::exists(file("lua")));
 }
@@ -203,7 +205,10 @@ TEST_F(KeptHistory, WhereTheSystemAllowsNobodyToWriteIsInMemoryOnly) {
   LaunchOptions nowhere = options();
   nowhere.environment = {"JUPYTER_DATA_DIR=/proc/nowhere"};
   start(nowhere, ADRASTEA_LUA);
-  EXPECT_EQ(connect().run("1 + 1").shown(), (ShownList{{"execute_result", "2"}}));
+  KernelClient& client = connect();
+  EXPECT_EQ(client.run("1 + 1").shown(), (ShownList{{"execute_result", "2"}}));
+  // The line is written after the cell's reply, and before the next one's.
+  EXPECT_EQ(inputs(client), (Inputs{"1 + 1"}));
   EXPECT_NE(kernel().stderr_text().find("in memory only"), std::string::npos);
 }
 
