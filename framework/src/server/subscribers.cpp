@@ -170,18 +170,18 @@ void Subscribers::deliver(const Delivery& delivery, Clock::time_point now) {
 
 bool Subscribers::try_send(const Group& group, const Delivery& delivery) {
   if (group.held) return false;
-  const std::string topic = group.prefix + delivery.topic;
-  if (socket_.try_send(topic, delivery.body)) return true;
-  // ZeroMQ looks only once a millisecond at what subscribers have read; asked for events it looks at once.
-  event_seen_ = socket_.readable() || event_seen_;
-  return socket_.try_send(topic, delivery.body);
+  return socket_.try_send(group.prefix + delivery.topic, delivery.body);
 }
 
+// ZeroMQ looks only once a millisecond at what subscribers have read; asked for events it looks at once. So settle() tries
+// again what waits, once for all that is delivered together. Here it is tried only before something would be lost.
 void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time_point now) {
-  retry_group(group, now);
+  if (must_drop(group, delivery)) {
+    event_seen_ = socket_.readable() || event_seen_;
+    retry_group(group, now);
+  }
   if (group.backlog.empty() && try_send(group, delivery)) return;
-  if (!group.backlog.empty() && delivery.droppable_bytes > 0 &&
-      group.backlog_bytes + delivery.droppable_bytes > limits_.subscriber_backlog_bytes && !is_waited_for(group)) {
+  if (must_drop(group, delivery)) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
     group.dropped += delivery.droppable_bytes;
     group.dropped_context = delivery.context;
@@ -191,6 +191,11 @@ void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time
   if (group.backlog.empty()) group.progress = now;
   group.backlog.push_back(delivery);
   group.backlog_bytes += delivery.bytes;
+}
+
+bool Subscribers::must_drop(const Group& group, const Delivery& delivery) const {
+  return !group.backlog.empty() && delivery.droppable_bytes > 0 &&
+         group.backlog_bytes + delivery.droppable_bytes > limits_.subscriber_backlog_bytes && !is_waited_for(group);
 }
 
 void Subscribers::retry(Clock::time_point now) {
@@ -237,7 +242,7 @@ bool Subscribers::may_lead(const Group& group) const {
 
 // Half: of two groups that are both full, neither follows because of the last few bytes.
 bool Subscribers::follows(const Group& group) const {
-  return may_lead(group) && group.backlog_bytes <= limits_.subscriber_backlog_bytes / 2;
+  return group.backlog_bytes <= limits_.subscriber_backlog_bytes / 2 && may_lead(group);
 }
 
 bool Subscribers::another_follows(const Group& than) const {
@@ -253,7 +258,7 @@ bool Subscribers::is_waited_for(const Group& group) const {
 
 bool Subscribers::pending() const {
   return any_group([](const Group& group) { return !group.stalled && !group.backlog.empty(); }) &&
-         !any_group([&](const Group& group) { return may_lead(group) && group.backlog.empty(); });
+         !any_group([&](const Group& group) { return group.backlog.empty() && may_lead(group); });
 }
 
 bool Subscribers::saturated() const {

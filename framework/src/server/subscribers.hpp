@@ -121,6 +121,7 @@ class Subscribers {
   void retry(Clock::time_point now);
   [[nodiscard]] bool try_send(const Group& group, const Delivery& delivery);
   void deliver_to(Group& group, const Delivery& delivery, Clock::time_point now);
+  [[nodiscard]] bool must_drop(const Group& group, const Delivery& delivery) const;
   void retry_group(Group& group, Clock::time_point now);
   void mark_dropped(Group& group);
   [[nodiscard]] bool may_lead(const Group& group) const;
@@ -138,7 +139,7 @@ class Subscribers {
   Group common_;  ///< all, once garbage_seen_
   bool garbage_seen_ = false;
   // Since handle_events(): each look at the socket and each send may have used up a notice.
-  bool event_seen_ = false;  ///< by try_send()
+  bool event_seen_ = false;  ///< by deliver_to()
   bool sent_late_ = false;   ///< something that had waited
   bool more_events_ = false;
   std::uint64_t groups_made_ = 0;
