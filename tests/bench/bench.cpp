@@ -10,6 +10,8 @@
 #include <fnmatch.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -42,13 +44,21 @@ Subject parse_subject(const std::string& text) {
   return subject;
 }
 
+int parse_rounds(std::string_view text) {
+  int rounds = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), rounds);
+  if (error != std::errc() || end != text.data() + text.size() || rounds < 1)
+    throw std::runtime_error("--rounds wants a number from 1 on, not " + std::string(text));
+  return rounds;
+}
+
 Arguments parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string word = argv[i];
     const bool last = i + 1 == argc;
     if (word == "--rounds" && !last)
-      arguments.rounds = std::stoi(argv[++i]);
+      arguments.rounds = parse_rounds(argv[++i]);
     else if (word == "--only" && !last)
       arguments.only = argv[++i];
     else if (word == "--quick")
@@ -58,7 +68,7 @@ Arguments parse(int argc, char** argv) {
     else
       arguments.subjects.push_back(parse_subject(word));
   }
-  if (arguments.subjects.empty() || arguments.rounds < 1)
+  if (arguments.subjects.empty())
     throw std::runtime_error(
         "usage: adrastea-bench [--rounds N] [--only GLOB] [--quick | --full] NAME:LANGUAGE=COMMAND...");
   return arguments;
@@ -87,7 +97,7 @@ Json to_json(const Figure& figure) {
           {"failures", Json::object()}};
 }
 
-/// All rounds of one scenario, the subjects in turn.
+/// All rounds of one scenario, the subjects in turn; each round begins with another, so that none always follows the same.
 Json measure(const Scenario& scenario, const Arguments& arguments) {
   Json rows = Json::array();
   for (const Figure& figure : scenario.figures) rows.push_back(to_json(figure));
@@ -95,6 +105,7 @@ Json measure(const Scenario& scenario, const Arguments& arguments) {
   for (const Subject& subject : arguments.subjects) stages.push_back(std::make_unique<Stage>(subject, arguments.extent));
   const int rounds = std::min(arguments.rounds, scenario.most_rounds);
   for (int round = 0; round < rounds; ++round) {
+    if (round > 0) std::rotate(stages.begin(), stages.begin() + 1, stages.end());
     for (auto& stage : stages) {
       if (!stage) continue;
       const std::string name = stage->subject().name;
@@ -114,6 +125,23 @@ Json measure(const Scenario& scenario, const Arguments& arguments) {
   return rows;
 }
 
+/// Takes out those that do not start, and says why: each would be waited for in every scenario.
+Json remove_dead(std::vector<Subject>& subjects) {
+  Json reasons = Json::object();
+  std::erase_if(subjects, [&](const Subject& subject) {
+    if (subject.language->one.empty()) return false;
+    try {
+      const Running once(subject, adrastea::testing::Transport::ipc);
+      return false;
+    } catch (const std::exception& failure) {
+      std::fprintf(stderr, "  %s does not start: %s\n", subject.name.c_str(), failure.what());
+      reasons[subject.name] = std::string("does not start: ") + failure.what();
+      return true;
+    }
+  });
+  return reasons;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -122,17 +150,25 @@ int main(int argc, char** argv) {
       for (const Scenario& scenario : all_scenarios()) std::printf("%s\n", scenario.id.c_str());
       return 0;
     }
-    const Arguments arguments = parse(argc, argv);
+    Arguments arguments = parse(argc, argv);
+    Scenarios scenarios = all_scenarios();
+    std::erase_if(scenarios, [&](const Scenario& scenario) { return !chosen(scenario, arguments.only); });
+    if (scenarios.empty()) throw std::runtime_error("no scenario is called " + arguments.only + "; --list names them");
+    const Json not_started = remove_dead(arguments.subjects);
     Json figures = Json::array();
-    for (const Scenario& scenario : all_scenarios()) {
-      if (!chosen(scenario, arguments.only)) continue;
+    for (const Scenario& scenario : scenarios) {
       const auto before = Clock::now();
       for (auto& row : measure(scenario, arguments)) figures.push_back(std::move(row));
       std::fprintf(stderr, "  %-40s %6.1f s\n", scenario.id.c_str(), seconds_since(before));
     }
     Json subjects = Json::array();
     for (const Subject& subject : arguments.subjects) subjects.push_back(subject.name);
-    const Json result{{"subjects", subjects}, {"rounds", arguments.rounds}, {"figures", figures}};
+    constexpr std::array<const char*, 3> extents{"quick", "usual", "full"};
+    const Json result{{"subjects", subjects},
+                      {"not_started", not_started},
+                      {"rounds", arguments.rounds},
+                      {"extent", extents.at(static_cast<std::size_t>(arguments.extent))},
+                      {"figures", figures}};
     std::printf("%s\n", result.dump(1, ' ', false, Json::error_handler_t::replace).c_str());
     return 0;
   } catch (const std::exception& failure) {

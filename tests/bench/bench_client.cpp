@@ -49,6 +49,12 @@ bool readable(void* socket, long patience_ms) {
 
 }  // namespace
 
+void Seen::require_text(std::size_t printed) const {
+  if (text_bytes < printed)
+    throw std::runtime_error("of " + std::to_string(printed) + " bytes of text only " + std::to_string(text_bytes) +
+                             " came");
+}
+
 BenchClient::BenchClient(const testing::Connection& connection)
     : sealer_(connection.key()),
       shell_(connected(ZMQ_DEALER, connection.endpoint(testing::Channel::shell), sealer_.session())),

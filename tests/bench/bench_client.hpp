@@ -15,6 +15,9 @@ struct Seen {
   std::size_t messages = 0;
   std::size_t bytes = 0;       ///< all frames
   std::size_t text_bytes = 0;  ///< contents of stream messages
+
+  /// Errors: std::runtime_error where less text came than was printed: who drops output would be fast.
+  void require_text(std::size_t printed) const;
 };
 
 /// A client that costs as little as possible, and the same for every kernel: signed requests, answers recognised by their

@@ -49,7 +49,7 @@ std::optional<std::vector<double>> huge_text(Stage& stage) {
   fresh.client().execute(stage.language().one);
   const std::string text = with_number(stage.language().text, k_huge);
   return speed_and_peak(
-      fresh, [&] { make_text(fresh.client(), stage, k_huge); }, [&] { fresh.client().execute(text); });
+      fresh, [&] { make_text(fresh.client(), stage, k_huge); }, [&] { fresh.client().execute(text).require_text(k_huge); });
 }
 
 const std::string& buffer_memory() {

@@ -3,6 +3,8 @@
 
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <stdexcept>
 #include <string>
 
 namespace adrastea::bench {
@@ -11,12 +13,18 @@ namespace {
 
 std::filesystem::path home(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
-/// The number after `name` in a file of names and numbers.
-long number_after(const std::filesystem::path& file, const std::string& name) {
+/// The number after `name` in a file of names and numbers; nothing where the process or thread has ended.
+std::optional<long> number_after(const std::filesystem::path& file, const std::string& name) {
   std::ifstream text(file);
   for (std::string word; text >> word;)
     if (long number = 0; word == name && text >> number) return number;
-  return 0;
+  return std::nullopt;
+}
+
+/// In bytes.
+std::size_t kilobytes_after(const std::filesystem::path& file, const std::string& name) {
+  if (const auto number = number_after(file, name)) return 1024 * static_cast<std::size_t>(*number);
+  throw std::runtime_error("there is no " + name + " in " + file.string() + ": has the kernel ended?");
 }
 
 /// The sum of what `of_task` says of each thread.
@@ -30,17 +38,16 @@ auto over_threads(pid_t pid, OfTask&& of_task) {
 
 }  // namespace
 
-std::size_t resident_bytes(pid_t pid) {
-  return 1024 * static_cast<std::size_t>(number_after(home(pid) / "smaps_rollup", "Rss:"));
-}
+std::size_t resident_bytes(pid_t pid) { return kilobytes_after(home(pid) / "smaps_rollup", "Rss:"); }
 
-std::size_t peak_bytes(pid_t pid) { return 1024 * static_cast<std::size_t>(number_after(home(pid) / "status", "VmHWM:")); }
+std::size_t peak_bytes(pid_t pid) { return kilobytes_after(home(pid) / "status", "VmHWM:"); }
 
 void forget_peak(pid_t pid) { std::ofstream(home(pid) / "clear_refs") << "5"; }
 
 long wake_ups(pid_t pid) {
-  return over_threads(
-      pid, [](const std::filesystem::path& task) { return number_after(task / "status", "voluntary_ctxt_switches:"); });
+  return over_threads(pid, [](const std::filesystem::path& task) {
+    return number_after(task / "status", "voluntary_ctxt_switches:").value_or(0);
+  });
 }
 
 double processor_ms(pid_t pid) {

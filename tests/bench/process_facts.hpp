@@ -7,7 +7,7 @@
 
 namespace adrastea::bench {
 
-/// What the system knows of a process. Errors: 0 for one that has ended.
+/// What the system knows of a process. Errors: of one that has ended, memory is a std::runtime_error; the others are 0.
 
 /// Exact, other than VmRSS, which lags behind by some hundred kilobytes.
 [[nodiscard]] std::size_t resident_bytes(pid_t pid);

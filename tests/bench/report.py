@@ -40,7 +40,7 @@ def number(value: float) -> str:
 def compared(figures: dict[str, Json], figure: Json, target: Json) -> float | None:
     """What the target's limit is a limit of."""
     mine = figure["values"].get(target["subject"])
-    if not mine:
+    if not mine or target["subject"] in figure["failures"]:
         return None
     if target["compared"] == "absolute":
         return median(mine)
@@ -54,8 +54,9 @@ def compared(figures: dict[str, Json], figure: Json, target: Json) -> float | No
 
 def verdict(figures: dict[str, Json], figure: Json, target: Json) -> Verdict:
     sign = "≥" if figure["more_is_better"] else "≤"
-    unit = {"ratio": "×", "difference": figure["unit"] + " more", "absolute": figure["unit"]}[target["compared"]]
-    text = f"{sign} {target['limit']:g} {unit}"
+    plain_unit = "" if figure["unit"] == "1" else figure["unit"]
+    unit = {"ratio": "×", "difference": plain_unit + " more", "absolute": plain_unit}[target["compared"]]
+    text = f"{sign} {number(target['limit'])} {unit}".rstrip()
     if target["with_subject"] != "floor":
         text += f" {target['with_subject']}"
     elif target["with_figure"] != figure["id"]:
@@ -78,8 +79,10 @@ def cell(figure: Json, subject: str, base: str) -> str:
     values = figure["values"].get(subject)
     if not values:
         return ""
-    # What is a ratio already has no use for another.
-    found = None if figure["unit"].startswith("×") else ratio(figure, subject, base)
+    # What is a ratio already has no use for another, but for its own spread.
+    if figure["unit"].startswith("×"):
+        return f"{number(median(values))} ({number(min(values))}–{number(max(values))})" if len(values) > 1 else number(values[0])
+    found = ratio(figure, subject, base)
     return number(median(values)) + (f", {found}" if found else "")
 
 
@@ -89,8 +92,16 @@ def target_cell(verdicts_of_row: list[Verdict]) -> str:
 
 
 def shown_subjects(result: Json) -> list[str]:
-    """Those with a figure anywhere."""
-    return [name for name in result["subjects"] if any(name in row["values"] for row in result["figures"])]
+    """Those with a figure anywhere, and those that failed."""
+    return [name for name in result["subjects"] if any(name in row["values"] or name in row["failures"] for row in result["figures"])]
+
+
+def failures(result: Json) -> list[str]:
+    """Each once, however many figures it took."""
+    told = [f"{subject}: {why}" for subject, why in result.get("not_started", {}).items()]
+    for row in result["figures"]:
+        told += [f"{subject}, {row['title']}: {why}" for subject, why in row["failures"].items()]
+    return list(dict.fromkeys(told))
 
 
 def markdown(head: list[str], rows: list[list[str]]) -> str:
@@ -139,7 +150,10 @@ def series_table(result: Json, sizes: tuple[int, ...], all_rows: list[list[Json]
 
 def tables(result: Json) -> str:
     parts = [main_table(result)] if main_rows(result) else []
-    return "\n\n".join(parts + series_tables(result))
+    parts += series_tables(result)
+    if failures(result):
+        parts.append("\n".join(["Failed:", "", *(f"- {each}" for each in failures(result))]))
+    return "\n\n".join(parts)
 
 
 def summary(result: Json) -> str:
@@ -148,6 +162,7 @@ def summary(result: Json) -> str:
     return f"{reached} of {len(everything)} targets reached"
 
 
+EXTENTS = {"quick": "a fifth of the repetitions (--quick)", "usual": "the usual repetitions", "full": "--full"}
 BEGIN, END = "<!-- scripts/bench --write: begin -->", "<!-- end -->"
 
 
@@ -164,7 +179,7 @@ def page(text: str, result: Json) -> str:
     before, rest = text.split(BEGIN)
     after = rest.split(END)[1]
     machine = f"{result['system']}, {result['processors']} processors"
-    where = f"{result['date']}, {machine}, Release, {result['rounds']} rounds: {summary(result)}."
+    where = f"{result['date']}, {machine}, Release, {EXTENTS[result['extent']]}, {result['rounds']} rounds: {summary(result)}."
     return f"{before}{BEGIN}\n{where}\n\n{tables(result)}\n{END}{after}"
 
 
@@ -185,7 +200,7 @@ def main() -> int:
     print(f"bench: {summary(result)}")
     if arguments.write:
         write(result, arguments.write)
-    return 0
+    return 1 if failures(result) else 0
 
 
 if __name__ == "__main__":

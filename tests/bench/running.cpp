@@ -20,7 +20,12 @@ Running::Running(const Subject& subject, testing::Transport transport, std::vect
   process_ = std::make_unique<testing::KernelProcess>(subject.program, options);
   if (transport == testing::Transport::ipc) await_socket_file();
   client_ = std::make_unique<BenchClient>(process_->connection());
-  client_->await_kernel_info();
+  try {
+    client_->await_kernel_info();
+  } catch (const std::runtime_error&) {
+    require_alive();
+    throw;
+  }
   start_ms_ = milliseconds_since(before);
   bytes_after_start_ = process_->resident_bytes();
   client_->await_subscription();
@@ -40,7 +45,12 @@ void Running::await_socket_file() {
     }
   }
   ::close(watch);
-  if (fds[1].revents != 0) throw std::runtime_error("the kernel ended: " + process_->stderr_text());
+  require_alive();
+}
+
+void Running::require_alive() {
+  pollfd ended{.fd = process_->pidfd(), .events = POLLIN, .revents = 0};
+  if (::poll(&ended, 1, 0) > 0) throw std::runtime_error("the kernel ended: " + process_->stderr_text());
 }
 
 }  // namespace adrastea::bench

@@ -40,6 +40,8 @@ class Running {
  private:
   /// As soon as there is a socket to connect to: the client's attempts in vain would be seen in the time.
   void await_socket_file();
+  /// Errors: std::runtime_error with what the kernel said last.
+  void require_alive();
 
   std::unique_ptr<testing::KernelProcess> process_;
   std::unique_ptr<BenchClient> client_;

@@ -32,7 +32,7 @@ def median(values: list[float]) -> float:
 
 
 def pairs(mine: list[float], other: list[float]) -> list[tuple[float, float]]:
-    """The values of one round each; a row measured once is compared with every round's."""
+    """The values of one round each; a subject that failed in a later round has fewer."""
     return list(zip(mine, other, strict=False))
 
 

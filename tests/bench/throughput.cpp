@@ -42,6 +42,13 @@ double plain_program_seconds(const Subject& subject, const std::string& code) {
   return seconds_since(before);
 }
 
+/// Of the lines "1" … "count", with their ends.
+std::size_t bytes_of_lines(std::size_t count) {
+  std::size_t bytes = 0;
+  for (std::size_t first = 1; first <= count; first *= 10) bytes += count - first + 1;
+  return bytes + count;
+}
+
 std::optional<std::vector<double>> prints(Stage& stage, std::size_t count) {
   const Language& language = stage.language();
   if (language.prints.empty() || count > language.most_prints) return std::nullopt;
@@ -53,6 +60,7 @@ std::optional<std::vector<double>> prints(Stage& stage, std::size_t count) {
   // A few prints are over before they can be timed once.
   const int repetitions = stage.times(static_cast<int>(std::clamp<std::size_t>(100'000 / count, 1, 200)));
   const auto times = microseconds_each(repetitions, [&] { seen = client.execute(code); });
+  seen.require_text(bytes_of_lines(count));
   return std::vector{median(times) / 1e3, static_cast<double>(seen.messages)};
 }
 
