@@ -41,6 +41,8 @@ TEST(CheckedLimits, NamesWhatIsTooSmall) {
               StartsWith("Limits::max_stream_bytes is 3; it may be from 4 to "));
   EXPECT_THAT(complaint([](Limits& limits) { limits.subscriber_queue_messages = 0; }),
               StartsWith("Limits::subscriber_queue_messages is 0; it may be from 1 to "));
+  EXPECT_THAT(complaint([](Limits& limits) { limits.subscriber_most_bytes = 16777215; }),
+              StartsWith("Limits::subscriber_most_bytes is 16777215; it may be from 16777216 to "));
   EXPECT_EQ(complaint([](Limits& limits) { limits.linger = std::chrono::milliseconds(-1); }),
             "Limits::linger is -1 ms; it may be from 0 to 31556952000 ms");
 }

@@ -310,6 +310,29 @@ TEST_F(RelayTest, DisplaysForAStoppedSubscriberAreBoundedToo) {
   EXPECT_THAT(text_of(stopped, "a", "stderr"), HasSubstr("bytes of output were dropped"));
 }
 
+TEST_F(RelayTest, WhatAStoppedSubscriberTakesOfTheMemoryIsBounded) {
+  Limits limits = impatient();
+  limits.subscriber_most_bytes = 20'000;
+  Iopub& iopub = start(limits);
+  const auto live = connected();
+  const auto stopped = connected("", 5);
+  constexpr int cells = 500;
+  for (int i = 0; i < cells; ++i) iopub.status(request(std::to_string(i)), Iopub::State::idle);
+  iopub.flush();
+  EXPECT_THAT(types_of(live), SizeIs(cells + 1));
+
+  socket_.resume(stopped);
+  iopub.flush();
+  const auto kept = types_of(stopped);
+  EXPECT_GT(kept.size(), 20U);
+  EXPECT_LT(kept.size(), 100U);
+  EXPECT_EQ(kept.back(), "stream") << "the marker, where the rest would be";
+  EXPECT_EQ(std::count(kept.begin(), kept.end(), "stream"), 1);
+  iopub.status(request("later"), Iopub::State::idle);
+  iopub.flush();
+  EXPECT_EQ(socket_.received(stopped).back().parent().at("msg_id"), "later");
+}
+
 TEST_F(RelayTest, ASubscriberThatCaughtUpLosesNothingMore) {
   Iopub& iopub = start(impatient());
   const auto slow = connected("", 5);

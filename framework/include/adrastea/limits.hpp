@@ -44,8 +44,10 @@ struct Limits {
   std::size_t subscriber_backlog_bytes = std::size_t{16} << 20;
   /// A subscriber that took nothing for so long holds up nobody, and neither does one beside which another has room. Beyond
   /// its backlog its stream text and displays are dropped then, and a marker says how many bytes. Statuses, results, errors
-  /// and comm messages wait for it without end.
+  /// and comm messages wait for it, up to subscriber_most_bytes.
   std::chrono::milliseconds subscriber_patience{5000};
+  /// When so many bytes wait here for a subscriber, all that comes is dropped until it reads again, with the same marker.
+  std::size_t subscriber_most_bytes = std::size_t{64} << 20;
 
   // --- requests ---
 

@@ -43,6 +43,7 @@ void check(const Limits& limits) {
   require_size("digest_history", limits.digest_history, 0);
   require_size("max_stream_bytes", limits.max_stream_bytes, k_longest_character);
   require_size("subscriber_backlog_bytes", limits.subscriber_backlog_bytes, 0);
+  require_size("subscriber_most_bytes", limits.subscriber_most_bytes, limits.subscriber_backlog_bytes);
   require("subscriber_queue_messages", limits.subscriber_queue_messages, 1, std::numeric_limits<int>::max(), "");
   require_time("stream_delay", limits.stream_delay);
   require_time("subscriber_patience", limits.subscriber_patience);

@@ -181,6 +181,12 @@ void Subscribers::deliver_to(Group& group, const Delivery& delivery, Clock::time
     retry_group(group, now);
   }
   if (group.backlog.empty() && try_send(group, delivery)) return;
+  if (group.backlog_bytes >= limits_.subscriber_most_bytes) {
+    // One marker for all of it: markers, too, would fill the memory.
+    group.dropped += delivery.bytes;
+    group.dropped_context = delivery.context;
+    return;
+  }
   if (must_drop(group, delivery)) {
     if (group.dropped > 0 && group.dropped_context != delivery.context) mark_dropped(group);
     group.dropped += delivery.droppable_bytes;

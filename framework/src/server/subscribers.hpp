@@ -57,7 +57,7 @@ struct Delivery {
 /// group that follows best, so that a slow client never holds up another; a group that has taken nothing for
 /// Limits::subscriber_patience is `stalled`, and nobody waits for it until it takes one again. Stream text and displays
 /// beyond Limits::subscriber_backlog_bytes are dropped for a group that nobody waits for, with a marker in their place that
-/// tells how many bytes; everything else is kept.
+/// tells how many bytes; everything else is kept, up to Limits::subscriber_most_bytes.
 ///
 /// Threads: the holder of Iopub's lock. Errors: none.
 class Subscribers {
