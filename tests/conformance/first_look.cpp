@@ -156,6 +156,8 @@ void look_closer(Trial& trial, Abilities& seen) {
                   return trial.run(trial.sample("print", {{"text", text}})).text("stdout").find(text) != std::string::npos;
                 });
   seen.control_info = answers_on_control(trial);
+  // After about what the liveness oracle asks for: a case asks for no less.
+  if (trial.owns_kernel() && trial.dismiss()) seen.holdings = trial.holdings({}, trial.timeout() / 300);
   if (!trial.owns_kernel()) look_at_possessions(trial, seen);
   look_at_requests(trial, seen);
   look_at_samples(trial, seen);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "holdings.hpp"
+
 #include <adrastea/testing/kernel_process.hpp>
 
 #include <chrono>
@@ -37,6 +39,8 @@ struct Abilities {
   bool control_info = false;  ///< kernel_info on control, JEP 80
   bool welcome = false;       ///< iopub_welcome, JEP 65
   bool prints = false;        ///< the sample `print` printed
+  /// Of one that has served some requests, and whose clients have left; nothing when that is not known.
+  std::optional<Holdings> holdings{};
   /// Optional types of messages that it leaves alone; input_reply for a kernel that never asks.
   std::set<std::string> unhandled{};
   std::set<testing::Json> subshells{};         ///< that were there before, in a kernel that somebody else started

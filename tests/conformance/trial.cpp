@@ -252,6 +252,42 @@ void Trial::finish(bool failed) {
   end_kernel();
 }
 
+bool Trial::dismiss() {
+  const std::size_t before = findings_.size();
+  for (const auto& client : clients_) {
+    try {
+      client->finish(KernelClient::Kernel::alive);
+    } catch (const Failure& failure) {
+      findings_.emplace_back(failure.what());
+    }
+  }
+  if (findings_.size() != before) return false;
+  dismissed_received_ = received_types();
+  clients_.clear();
+  return true;
+}
+
+std::optional<Holdings> Trial::holdings(const Holdings& most, std::chrono::milliseconds time) const {
+  if (!kernel_ || !kernel_->running()) return std::nullopt;
+  return settled_holdings(kernel_->pid(), most, time);
+}
+
+bool Trial::repeat(void (*act)(Trial& trial)) {
+  if (!kernel_) return false;
+  const pid_t process = kernel_->pid();
+  Trial again(target_, abilities_, samples_, transport_, patience_, static_cast<unsigned>(random_()));
+  again.kernel_ = std::move(kernel_);
+  bool good = false;
+  try {
+    act(again);
+    good = again.findings().empty() && again.dismiss();
+  } catch (const std::exception&) {
+    good = false;
+  }
+  kernel_ = std::move(again.kernel_);
+  return good && kernel_ && kernel_->pid() == process && kernel_->running();
+}
+
 void Trial::clean_up() {
   if (!target_.existing || clients_.empty()) return;
   KernelClient& client = *clients_.front();
@@ -319,7 +355,7 @@ std::optional<std::string> Trial::how_it_ended() {
 }
 
 std::map<std::string, std::size_t> Trial::received_types() const {
-  std::map<std::string, std::size_t> sum;
+  std::map<std::string, std::size_t> sum = dismissed_received_;
   for (const auto& client : clients_) {
     for (const auto& [type, count] : client->received_types()) sum[type] += count;
   }

@@ -154,6 +154,15 @@ class Trial {
   void finish(bool failed);
   [[nodiscard]] const std::vector<std::string>& findings() const { return findings_; }
   [[nodiscard]] const std::vector<testing::Violation>& violations() const { return violations_; }
+  /// Lets all clients go, and goes on without. Whether that showed nothing wrong; if not, they stay for the transcript.
+  bool dismiss();
+  /// What the kernel holds once it holds no more than `most`, or after `time`. Nothing when nobody can tell.
+  [[nodiscard]] std::optional<Holdings> holdings(const Holdings& most, std::chrono::milliseconds time) const;
+  /// Does the same again to this kernel, by clients of its own. Whether it went well, and the kernel is there as before; it
+  /// was judged the first time.
+  bool repeat(void (*act)(Trial& trial));
+  /// Notes that a standing rule is broken that no client watches.
+  void add_violation(testing::Violation violation) { violations_.push_back(std::move(violation)); }
   [[nodiscard]] std::map<std::string, std::size_t> received_types() const;
   [[nodiscard]] std::string transcript() const;
   /// Of a kernel that was started and is not there any more.
@@ -175,6 +184,7 @@ class Trial {
   std::unique_ptr<KernelProcess> former_;  ///< has ended; keeps its ports from others until the kernel has them again
   std::unique_ptr<KernelProcess> kernel_;
   std::vector<std::unique_ptr<KernelClient>> clients_;
+  std::map<std::string, std::size_t> dismissed_received_;  ///< by clients that were let go
   std::vector<std::string> findings_;
   std::vector<testing::Violation> violations_;
 };

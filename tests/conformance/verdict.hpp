@@ -7,6 +7,7 @@
 
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace adrastea::conformance {
@@ -30,6 +31,8 @@ struct Rule {
   std::string legal;
 };
 [[nodiscard]] Rule rule_of(const Case& subject);
+/// The standing rule about what a kernel holds, which no message shows.
+inline constexpr std::string_view k_resources_rule = "abuse.resources";
 /// The standing rules, which no case of their own tries.
 [[nodiscard]] std::vector<Rule> watched_rules();
 

@@ -6,7 +6,14 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <condition_variable>
+#include <functional>
 #include <memory>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+#include <vector>
 
 namespace faulty {
 namespace {
@@ -180,6 +187,44 @@ std::vector<Fault> control_faults() {
   };
 }
 
+/// Does this whenever control is asked for kernel_info.
+HookMaker on_control(std::function<void()> act) {
+  return alter(all_of({of_type("kernel_info_request"), on_channel(Channel::control)}),
+               [act = std::move(act)](Message&) { act(); });
+}
+
+void leave_a_zombie() {
+  if (::fork() == 0) ::_exit(0);
+}
+
+/// One that only the process's end ends. In control's thread.
+void leave_a_thread() {
+  static std::vector<std::jthread> left;
+  left.emplace_back([](const std::stop_token& ending) {
+    std::mutex mutex;
+    std::unique_lock lock(mutex);
+    std::condition_variable_any().wait(lock, ending, [] { return false; });
+  });
+}
+
+std::vector<Fault> resource_faults() {
+  return {
+      {"descriptors-kept", "Opens a file for a request and does not close it.", {"abuse.resources"}, {}, on_control([] {
+         static_cast<void>(::dup(0));
+       })},
+      {"threads-kept",
+       "Starts a thread for a request that never ends.",
+       {"abuse.resources"},
+       {},
+       on_control(leave_a_thread)},
+      {"zombies-kept",
+       "Starts a process for a request and does not wait for its end.",
+       {"abuse.resources"},
+       {},
+       on_control(leave_a_zombie)},
+  };
+}
+
 std::vector<Fault> end_faults() {
   return {
       {"shutdown-without-exit",
@@ -301,7 +346,8 @@ void stay() {
 
 std::vector<Fault> life_faults() {
   std::vector<Fault> all = control_faults();
-  for (const auto& more : {debug_faults(), end_faults(), start_faults()}) all.insert(all.end(), more.begin(), more.end());
+  for (const auto& more : {debug_faults(), resource_faults(), end_faults(), start_faults()})
+    all.insert(all.end(), more.begin(), more.end());
   return all;
 }
 

@@ -29,7 +29,7 @@ WITNESSES = {
     "schema.interrupt_reply": "interrupt", "schema.iopub_welcome": "welcome", "schema.is_complete_reply": "is_complete",
     "schema.kernel_info_reply": "info", "schema.shutdown_reply": "shutdown", "schema.update_display_data": "output",
     "schema.connect_reply": "control", "schema.debug_event": "control", "schema.usage_reply": "control", "schema.comm_info_reply": "comm",
-    "schema.": "execute", "wire.": "execute", "order.error": "errors", "order.busy.sent": "is_complete",
+    "abuse.resources": "abuse.transport", "schema.": "execute", "wire.": "execute", "order.error": "errors", "order.busy.sent": "is_complete",
     "order.idle.sent": "is_complete errors", "order.reply.sent": "is_complete", "order.reply.type": "is_complete",
     "order.reply.channel": "control", "order.reply.fifo": "abort", "order.reply.parent": "is_complete", "order.": "execute",
 }
