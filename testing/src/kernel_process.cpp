@@ -20,6 +20,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
@@ -29,6 +30,7 @@
 #include <mutex>
 #include <sstream>
 #include <string_view>
+#include <thread>
 
 namespace adrastea::testing {
 namespace {
@@ -292,6 +294,7 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   }
   request.tell_parent = options_.tell_parent;
   request.through_parent = options_.through_parent;
+  request.through_thread = options_.through_thread;
   request.stdout_fd = log_->stdout_fd();
   request.stderr_fd = log_->stderr_fd();
   {
@@ -300,6 +303,7 @@ void KernelProcess::launch(const std::filesystem::path& program) {
     const Spawned spawned = spawn(request);
     pid_ = spawned.pid;
     parent_ = spawned.parent;
+    thread_end_ = spawned.thread_end;
     living().groups[directory_] = pid_;
   }
   log_->give_away();
@@ -333,6 +337,7 @@ KernelProcess::~KernelProcess() {
   reap_group(pid_);
   for (const int fd : reserved_) ::close(fd);
   ::close(inotify_);
+  ::close(thread_end_);
   ::close(pidfd_);
 }
 
@@ -385,6 +390,18 @@ void KernelProcess::kill_parent() {
   while (::waitpid(parent_, &status, 0) < 0 && errno == EINTR) {
   }
   parent_ = -1;
+}
+
+void KernelProcess::end_parent_thread() {
+  const char any = 0;
+  if (::write(thread_end_, &any, 1) != 1) throw Failure("there is no thread in between");
+  const std::filesystem::path threads = "/proc/" + std::to_string(parent_) + "/task";
+  const Deadline deadline;
+  // It can be joined before the system has told its children of its end; its entry here goes afterwards.
+  while (std::distance(std::filesystem::directory_iterator(threads), {}) > 1) {
+    if (deadline.passed()) throw Failure("the thread in between does not end");
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // polled: /proc, which tells nobody of a change
+  }
 }
 
 Ending KernelProcess::wait(Deadline deadline) {

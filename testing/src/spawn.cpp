@@ -4,6 +4,7 @@
 #include <adrastea/testing/failure.hpp>
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -92,12 +93,39 @@ Prepared prepare(const SpawnRequest& request) {
   ::_exit(127);
 }
 
+void start_kernel(Prepared& prepared, bool tell_parent, pid_t parent, int tell_pid) {
+  const pid_t kernel = ::fork();
+  if (kernel == 0) become_kernel(prepared, tell_parent, parent);
+  if (::write(tell_pid, &kernel, sizeof kernel) != static_cast<ssize_t>(sizeof kernel)) ::_exit(1);
+}
+
 [[noreturn]] void become_parent(Prepared& prepared, bool tell_parent, int tell_pid) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  const pid_t self = ::getpid();
-  const pid_t kernel = ::fork();
-  if (kernel == 0) become_kernel(prepared, tell_parent, self);
-  if (::write(tell_pid, &kernel, sizeof kernel) != static_cast<ssize_t>(sizeof kernel)) ::_exit(1);
+  start_kernel(prepared, tell_parent, ::getpid(), tell_pid);
+  while (true) ::pause();
+}
+
+/// What a launcher's thread knows that starts a kernel.
+struct LauncherThread {
+  Prepared& prepared;
+  bool tell_parent;
+  int tell_pid;
+  int told_to_end;
+};
+
+/// The same by a thread. One that forked may start threads where the C library mends itself after fork, as glibc does.
+[[noreturn]] void become_parent_with_thread(LauncherThread launcher) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  const auto run = [](void* argument) -> void* {
+    const auto& known = *static_cast<const LauncherThread*>(argument);
+    start_kernel(known.prepared, known.tell_parent, ::getpid(), known.tell_pid);
+    char any = 0;
+    while (::read(known.told_to_end, &any, 1) < 0 && errno == EINTR) {
+    }
+    return nullptr;
+  };
+  pthread_t thread{};
+  if (::pthread_create(&thread, nullptr, run, &launcher) != 0) ::_exit(1);
   while (true) ::pause();
 }
 
@@ -110,26 +138,31 @@ Spawned spawn(const SpawnRequest& request) {
   prepared.environment.push_back(prepared.parent_variable.data());
   prepared.environment.push_back(nullptr);
   std::array<int, 2> pid_pipe{-1, -1};
-  if (::pipe2(pid_pipe.data(), O_CLOEXEC) != 0) throw Failure("pipe: " + std::string(std::strerror(errno)));
+  std::array<int, 2> end_pipe{-1, -1};
+  for (auto* ends : {&pid_pipe, &end_pipe}) {
+    if (::pipe2(ends->data(), O_CLOEXEC) != 0) throw Failure("pipe: " + std::string(std::strerror(errno)));
+  }
 
   Spawned spawned;
   const pid_t self = ::getpid();
   const pid_t child = ::fork();
   if (child < 0) throw Failure("fork: " + std::string(std::strerror(errno)));
   if (child == 0) {
+    if (request.through_thread) become_parent_with_thread({prepared, request.tell_parent, pid_pipe[1], end_pipe[0]});
     if (request.through_parent) become_parent(prepared, request.tell_parent, pid_pipe[1]);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     become_kernel(prepared, request.tell_parent, self);
   }
   ::close(pid_pipe[1]);
   spawned.pid = child;
-  if (request.through_parent) {
+  if (request.through_parent || request.through_thread) {
     spawned.parent = child;
     if (::read(pid_pipe[0], &spawned.pid, sizeof spawned.pid) != static_cast<ssize_t>(sizeof spawned.pid)) {
       throw Failure("the process in between started no kernel");
     }
   }
-  for (const int fd : {pid_pipe[0], prepared.stdin_fd}) ::close(fd);
+  spawned.thread_end = end_pipe[1];
+  for (const int fd : {pid_pipe[0], end_pipe[0], prepared.stdin_fd}) ::close(fd);
   return spawned;
 }
 

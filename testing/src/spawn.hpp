@@ -14,13 +14,15 @@ struct SpawnRequest {
   std::vector<std::string> environment;  ///< NAME=VALUE, beside ours
   bool tell_parent = true;               ///< JPY_PARENT_PID
   bool through_parent = false;           ///< a process in between is the parent, and lives until it is killed
+  bool through_thread = false;           ///< the same, by a thread of it that ends when it is told to
   int stdout_fd = -1;                    ///< not closed here
   int stderr_fd = -1;
 };
 
 struct Spawned {
   pid_t pid = -1;
-  pid_t parent = -1;  ///< of the process in between
+  pid_t parent = -1;    ///< of the process in between
+  int thread_end = -1;  ///< a byte written to it ends that process's thread; the caller closes it
 };
 
 /// Own session, no blocked or ignored signals, a stdin at its end. Errors: Failure for a program that is not there; one

@@ -168,6 +168,15 @@ const Message& RawPeer::await(std::string_view type) {
   }
 }
 
+bool RawPeer::wait_until(const std::function<bool()>& holds) {
+  const Deadline deadline(patience_);
+  while (!holds()) {
+    if (deadline.passed()) return false;
+    wait(deadline.left(), "something later");
+  }
+  return true;
+}
+
 void RawPeer::synchronize() {
   const Deadline deadline(patience_);
   while (true) {

@@ -4,6 +4,7 @@
 #include "trial.hpp"
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -54,6 +55,8 @@ class RawPeer {
   const Message& await_reply(const std::string& msg_id);
   /// Waits for a message of this type on any channel.
   const Message& await(std::string_view type);
+  /// Waits until it holds. Whether it does; not after the patience.
+  bool wait_until(const std::function<bool()>& holds);
   [[nodiscard]] const Message* reply(const std::string& msg_id) const;
   /// All text that anybody printed since this peer came.
   [[nodiscard]] std::string printed() const;

@@ -129,6 +129,14 @@ void parent_busy(Trial& trial) {
   trial.expect_end();
 }
 
+/// Who asks the system to be told of its parent's end is told of the end of the thread that started it.
+void parent_thread(Trial& trial) {
+  KernelProcess& kernel = trial.start({.through_thread = true});
+  trial.client().fence(Channel::shell);
+  kernel.end_parent_thread();
+  trial.expect_alive();
+}
+
 Ending ends_itself(Trial& trial, const std::string& code) {
   trial.kernel();
   trial.client().execute(code);
@@ -200,6 +208,9 @@ std::vector<Case> abuse_end_cases() {
       {"abuse.end.parent.busy", "Kernels; jupyter_client, JPY_PARENT_PID", Level::should,
        "A kernel whose cell never ends does so, too.", "kills its parent with SIGKILL while an endless loop runs", k_end,
        parent_busy},
+      {"abuse.end.parent.thread", "Kernels; jupyter_client, JPY_PARENT_PID; prctl, PR_SET_PDEATHSIG", Level::must,
+       "A kernel does not end when only the thread that started it does.",
+       "starts it by a thread of another process, and ends that thread", "the kernel serves as before", parent_thread},
       {"abuse.end.exit", "Messaging, Execute", Level::must, "A cell that ends the process leaves none that hangs.",
        "executes the sample exit", k_end, exits},
       {"abuse.end.exit.status", "Messaging, Execute", Level::should,

@@ -108,6 +108,16 @@ void large_buffer(Trial& trial) {
   expect_no_harm(trial, peer);
 }
 
+void buffer_bomb(Trial& trial) {
+  RawPeer peer(trial);
+  Frames frames = info(peer);
+  frames.insert(frames.end(), 48, std::string(4 * k_megabyte, 'b'));
+  peer.send(Channel::shell, frames);
+  frames.at(1).clear();
+  peer.send(Channel::shell, frames);
+  expect_no_harm(trial, peer);
+}
+
 void large_content(Trial& trial) {
   RawPeer peer(trial);
   const std::string content = R"({"ignored":")" + std::string(20 * k_megabyte, 'c') + "\"}";
@@ -201,6 +211,8 @@ std::vector<Case> abuse_framing_cases() {
        "sends requests with 1, 1024 and 20000 empty buffers", k_alive, many_buffers},
       {"abuse.framing.buffers.large", k_wire, Level::must, "A kernel survives a large buffer.",
        "sends a request with a buffer of 40 MB", k_alive, large_buffer},
+      {"abuse.framing.buffers.bomb", k_wire, Level::must, "A kernel survives a message of many large buffers.",
+       "sends requests with 48 buffers of 4 MB, one signed and one unsigned", k_alive, buffer_bomb},
       {"abuse.framing.large.content", k_wire, Level::must, "A kernel survives a large content.",
        "sends a request with a content of 20 MB", k_alive, large_content},
       {"abuse.framing.large.unsigned", k_wire, Level::must, "A kernel survives large messages that nobody signed.",

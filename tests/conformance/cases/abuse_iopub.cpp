@@ -147,6 +147,75 @@ void stopped_subscriber(Trial& trial) {
   all_lines_come(trial, [] {});
 }
 
+/// What a subscriber that was stopped reads. All of it is whole and signed.
+class Reader {
+ public:
+  Reader(Trial& trial, OddSocket& socket)
+      : trial_(trial), socket_(socket), codec_(trial.connection().scheme(), trial.connection().key()) {}
+
+  /// The next message, if one comes soon.
+  std::optional<Message> next(std::chrono::milliseconds time) {
+    auto frames = socket_.receive(time);
+    if (!frames) return std::nullopt;
+    try {
+      return codec_.decode(Channel::iopub, std::move(*frames));
+    } catch (const testing::Failure& failure) {
+      throw testing::Failure("a subscriber that reads again gets a torn message: " + std::string(failure.what()));
+    }
+  }
+
+  /// The types of all messages about this request, whose idle must come.
+  std::vector<std::string> types_about(const std::string& id) {
+    std::vector<std::string> types;
+    while (true) {
+      const auto message = next(trial_.timeout());
+      Trial::require(message.has_value(), "a subscriber that reads again gets no idle of a later cell");
+      if (message->parent_id() != id) continue;
+      if (message->type() != "status") types.push_back(message->type());
+      if (testing::text_of(message->content, "execution_state") == "idle") return types;
+    }
+  }
+
+  /// Reads until it gets what is published now.
+  void catch_up() {
+    const testing::Deadline deadline(trial_.timeout());
+    while (true) {
+      const std::string id = trial_.client().request(Channel::shell, "kernel_info_request");
+      trial_.client().collect(id);
+      // What is published about it is lost when there was no room for it, so that it is asked for again.
+      while (const auto message = next(std::chrono::milliseconds(50))) {
+        if (message->parent_id() == id) return;
+      }
+      Trial::require(!deadline.passed(), "a subscriber that reads again gets nothing of what is published then");
+    }
+  }
+
+ private:
+  Trial& trial_;
+  OddSocket& socket_;
+  const testing::Codec codec_;
+};
+
+void resumed_subscriber(Trial& trial) {
+  const std::string flood = flood_code(trial);
+  const std::string large = big_code(trial);
+  const std::string print = printing(trial, trial.word());
+  OddSocket stopped(trial, ZMQ_SUB, Channel::iopub, 1);
+  trial.run(large);  // more than its connection holds
+  trial.run(flood);
+  Reader reader(trial, stopped);
+  reader.catch_up();
+  const std::string id = trial.client().execute(print);
+  std::vector<std::string> types;
+  for (const auto& message : trial.client().collect(id).published) {
+    if (message.type() != "status") types.push_back(message.type());
+  }
+  const auto seen = reader.types_about(id);
+  trial.check(seen == types, "of a later cell a subscriber that reads again gets " + std::to_string(seen.size()) +
+                                 " messages, and the others get " + std::to_string(types.size()));
+  trial.expect_alive();
+}
+
 void resubscribing(Trial& trial) {
   needs_whole_floods(trial);
   OddSocket fickle(trial, ZMQ_XSUB, Channel::iopub);
@@ -214,6 +283,10 @@ std::vector<Case> abuse_iopub_cases() {
        "prints 20 MB in one write", "the client's streams have all of it", big},
       {"abuse.iopub.subscriber.stopped", k_iopub, Level::must, "A subscriber that does not read costs the others nothing.",
        "prints 20 MB and 20000 lines while a second subscriber reads nothing", k_all, stopped_subscriber},
+      {"abuse.iopub.subscriber.resumed", k_iopub, Level::must,
+       "A subscriber that reads again gets whole messages, and all of later cells.",
+       "prints 20 MB and 20000 lines while a second subscriber reads nothing; then it reads, and another cell is run",
+       "what was published meanwhile may be missing, whole messages at a time", resumed_subscriber},
       {"abuse.iopub.subscriber.fickle", k_iopub, Level::must,
        "A subscriber that comes and goes all the time costs the others nothing.",
        "prints 20000 lines while a second subscriber subscribes and unsubscribes 300 times", k_all, resubscribing},

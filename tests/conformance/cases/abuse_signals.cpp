@@ -132,6 +132,48 @@ void sigterm_often(Trial& trial) {
   trial.expect_end();
 }
 
+// ---- code that takes signals from the kernel ----
+
+/// Runs code that does something to the process's signals.
+KernelClient& run_first(Trial& trial, const std::string& sample) {
+  const std::string code = trial.sample(sample);
+  KernelClient& client = idle_client(trial);
+  if (trial.run(code).status() != "ok") Trial::not_applicable("the sample '" + sample + "' fails in this kernel");
+  return client;
+}
+
+void sigint_taken(Trial& trial) {
+  needs_sigint(trial);
+  run_first(trial, "take_sigint");
+  for (int i = 0; i < 20; ++i) trial.kernel().signal_group(SIGINT);
+  trial.expect_alive();
+}
+
+void interrupted_by_message(Trial& trial, const std::string& sample) {
+  if (trial.may_ignore_interrupts())
+    Trial::not_applicable("the kernelspec does not want interrupt_request, and SIGINT is the code's now");
+  KernelClient& client = run_first(trial, sample);
+  const std::string id = trial.begin(client, trial.sample("loop"));
+  trial.interrupt_by_message();
+  const bool ended = trial.until_ended(client, id);
+  if (!ended) trial.abandon();
+  trial.require(ended, "a cell goes on after an interrupt_request");
+  client.collect(id);
+  trial.expect_alive();
+}
+
+void ended_by_sigterm(Trial& trial, const std::string& sample) {
+  trial.begin(run_first(trial, sample), trial.sample("loop"));
+  trial.kernel().signal(SIGTERM);
+  trial.expect_end();
+}
+
+void sigint_taken_message(Trial& trial) { interrupted_by_message(trial, "take_sigint"); }
+void sigint_taken_sigterm(Trial& trial) { ended_by_sigterm(trial, "take_sigint"); }
+void blocked_message(Trial& trial) { interrupted_by_message(trial, "block_signals"); }
+void blocked_sigterm(Trial& trial) { ended_by_sigterm(trial, "block_signals"); }
+
+constexpr std::string_view k_manager = "jupyter_client, KernelManager.shutdown_kernel";
 constexpr std::string_view k_interrupt = "Messaging, Kernel interrupt";
 constexpr std::string_view k_alive = "the cells end in any way; the kernel serves as before";
 
@@ -163,12 +205,28 @@ std::vector<Case> abuse_signals_cases() {
       {"abuse.signals.stopped.busy", "POSIX, SIGSTOP", Level::must, "A kernel may be stopped while it prints.",
        "sends SIGSTOP and SIGCONT 20 times while 5000 lines are printed", "the cell ends; the kernel serves as before",
        stopped_busy},
-      {"abuse.signals.sigterm", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
-       "A kernel that runs nothing ends of SIGTERM.", "sends SIGTERM", "the process ends, in whatever way", sigterm_idle},
-      {"abuse.signals.sigterm.busy", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
-       "A kernel whose cell never ends ends of SIGTERM.", "sends SIGTERM to an endless loop",
-       "the process ends, in whatever way", sigterm_busy},
-      {"abuse.signals.sigterm.often", "jupyter_client, KernelManager.shutdown_kernel", Level::should,
+      {"abuse.signals.taken", k_interrupt, Level::must,
+       "A kernel whose code has a handler of SIGINT of its own survives it.",
+       "executes the sample take_sigint and sends 20 SIGINTs", "the kernel serves as before", sigint_taken},
+      {"abuse.signals.taken.interrupt", k_interrupt, Level::should,
+       "interrupt_request ends a cell, also when code has a handler of SIGINT of its own.",
+       "executes the samples take_sigint, print and loop, and sends interrupt_request", k_alive, sigint_taken_message},
+      {"abuse.signals.taken.sigterm", k_manager, Level::should,
+       "A kernel ends of SIGTERM, also when code has a handler of SIGINT of its own.",
+       "executes the samples take_sigint, print and loop, and sends SIGTERM", "the process ends, in whatever way",
+       sigint_taken_sigterm},
+      {"abuse.signals.blocked.interrupt", k_interrupt, Level::should,
+       "interrupt_request ends a cell, also when code has blocked all signals.",
+       "executes the samples block_signals, print and loop, and sends interrupt_request", k_alive, blocked_message},
+      {"abuse.signals.blocked.sigterm", k_manager, Level::should,
+       "A kernel ends of SIGTERM, also when code has blocked all signals.",
+       "executes the samples block_signals, print and loop, and sends SIGTERM", "the process ends, in whatever way",
+       blocked_sigterm},
+      {"abuse.signals.sigterm", k_manager, Level::should, "A kernel that runs nothing ends of SIGTERM.", "sends SIGTERM",
+       "the process ends, in whatever way", sigterm_idle},
+      {"abuse.signals.sigterm.busy", k_manager, Level::should, "A kernel whose cell never ends ends of SIGTERM.",
+       "sends SIGTERM to an endless loop", "the process ends, in whatever way", sigterm_busy},
+      {"abuse.signals.sigterm.often", k_manager, Level::should,
        "A kernel does not hang of a second SIGTERM while it ends of the first.", "sends 20 of them",
        "the process ends, in whatever way", sigterm_often},
   };

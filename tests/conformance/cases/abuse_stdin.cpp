@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <functional>
 
 namespace adrastea::conformance {
 namespace {
@@ -164,6 +165,48 @@ void gone_sigterm(Trial& trial) {
   trial.expect_end();
 }
 
+/// Answers the first question that comes, if one does before it holds.
+void answer_until(Trial& trial, RawPeer& peer, const std::function<bool()>& holds, const std::string& otherwise) {
+  const auto question = [&] {
+    const auto& all = peer.received();
+    return std::find_if(all.begin(), all.end(), [](const Message& message) { return message.type() == "input_request"; });
+  };
+  const bool came = peer.wait_until([&] { return holds() || question() != peer.received().end(); });
+  if (came && question() != peer.received().end()) {
+    const Frames plain = peer.frames("input_reply", {{"value", trial.word()}});
+    const std::string parent = question()->header.dump();
+    peer.send(Channel::stdin_channel, peer.sign({plain.at(2), parent, plain.at(4), plain.at(5)}));
+  }
+  trial.require(peer.wait_until(holds), otherwise);
+}
+
+void from_thread(Trial& trial) {
+  const std::string text = trial.word();
+  Json content = execute_content(trial.sample("thread_input", {{"prompt", trial.word()}, {"text", text}}));
+  content["allow_stdin"] = true;
+  RawPeer peer(trial);
+  peer.await_reply(peer.request(Channel::shell, "execute_request", content));
+  answer_until(
+      trial, peer, [&] { return contains(peer.printed(), text); }, "a thread that asks for input does not go on");
+  expect_no_harm(trial, peer);
+}
+
+void from_comm(Trial& trial) {
+  const std::string target = trial.word();
+  const std::string code = trial.sample("comm_target_input", {{"name", target}, {"prompt", trial.word()}});
+  RawPeer peer(trial);
+  peer.await_reply(peer.request(Channel::shell, "execute_request", execute_content(code)));
+  const std::string id = peer.request(
+      Channel::shell, "comm_open", {{"comm_id", testing::random_id()}, {"target_name", target}, {"data", Json::object()}});
+  const auto ended = [&] {
+    const auto& all = peer.received();
+    return std::any_of(all.begin(), all.end(),
+                       [&](const Message& message) { return message.parent_id() == id && is_idle(message); });
+  };
+  answer_until(trial, peer, ended, "the handler of a comm_open that asks for input does not end");
+  expect_no_harm(trial, peer);
+}
+
 /// Ends the case when an interrupt of any question is too much for the kernel.
 void need_interruptible_questions(Trial& trial) {
   const Asking cell = ask(trial, trial.client());
@@ -239,6 +282,12 @@ std::vector<Case> abuse_stdin_cases() {
       {"abuse.stdin.deaf", k_stdin, Level::must,
        "A kernel survives a client that allows questions and is not connected to stdin.",
        "interrupts a cell that asks, and then one of such a client", "the cell ends; the kernel serves as before", deaf},
+      {"abuse.stdin.thread", k_stdin, Level::must, "A kernel survives a question that no cell asks, but a thread.",
+       "executes the sample thread_input, and answers if it asks",
+       "the thread gets the answer or an error; the kernel serves as before", from_thread},
+      {"abuse.stdin.comm", k_stdin, Level::must, "A kernel survives a question that no cell asks, but a comm's handler.",
+       "executes the sample comm_target_input, opens such a comm, and answers if it asks",
+       "the handler gets the answer or an error; the kernel serves as before", from_comm},
       {"abuse.stdin.many", k_stdin, Level::must, "However often a kernel asks, it gets the answer to this question.",
        "runs 30 cells that ask", "each prints its own answer", many},
       {"abuse.stdin.large", k_stdin, Level::must, "An answer may be long.", "answers with a megabyte",

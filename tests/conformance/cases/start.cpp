@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -87,6 +88,30 @@ void needs_no_parent(Trial& trial) { works_with(trial, {.tell_parent = false}); 
 
 void takes_no_parent_for_one(Trial& trial) {
   works_with(trial, {.environment = {"JPY_PARENT_PID=0"}, .tell_parent = false});
+}
+
+void works_with_parent(Trial& trial, const std::string& parent) {
+  works_with(trial, {.environment = {"JPY_PARENT_PID=" + parent}, .tell_parent = false});
+}
+
+void takes_no_word_for_a_parent(Trial& trial) { works_with_parent(trial, "nobody"); }
+void takes_the_first_process_for_a_parent(Trial& trial) { works_with_parent(trial, "1"); }
+
+/// Of a process that has ended, and whose number nobody has again so soon.
+std::string former_pid() {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  return std::to_string(child);
+}
+
+void decides_about_a_former_parent(Trial& trial) {
+  trial.start({.environment = {"JPY_PARENT_PID=" + former_pid()}, .tell_parent = false});
+  try {
+    expect_answer(trial);
+  } catch (const Failure&) {
+    trial.expect_end();
+  }
 }
 
 // ---- once more ----
@@ -428,6 +453,15 @@ std::vector<Case> start_cases() {
        "starts the kernel without JPY_PARENT_PID", "kernel_info_request is answered", needs_no_parent},
       {"start.parent.zero", "jupyter_client, JPY_PARENT_PID", Level::should, "A parent 0 is none.",
        "starts the kernel with JPY_PARENT_PID=0", "kernel_info_request is answered", takes_no_parent_for_one},
+      {"start.parent.word", "jupyter_client, JPY_PARENT_PID", Level::should, "A parent that is no number is none.",
+       "starts the kernel with JPY_PARENT_PID=nobody", "kernel_info_request is answered", takes_no_word_for_a_parent},
+      {"start.parent.first", "jupyter_client, JPY_PARENT_PID", Level::should,
+       "A parent that runs, and did not start the kernel itself, is no reason to end.",
+       "starts the kernel with JPY_PARENT_PID=1", "kernel_info_request is answered", takes_the_first_process_for_a_parent},
+      {"start.parent.former", "jupyter_client, JPY_PARENT_PID", Level::must,
+       "A kernel that starts when its parent has ended does not hang.",
+       "starts the kernel with the JPY_PARENT_PID of a process that has ended",
+       "kernel_info_request is answered, or the process ends", decides_about_a_former_parent},
       {"start.again.ports", "jupyter_client, restarts", Level::must,
        "A kernel that was killed can be started again at once with the same ports.",
        "kills a kernel that a client is connected to, and starts it with the same connection file",

@@ -154,6 +154,8 @@ std::vector<Fault> stdin_faults() {
        "Waits for ever when a question is interrupted.",
        {"stdin.interrupt", "stdin.interrupt.ask-again", "abuse.stdin.late", "abuse.stdin.gone.interrupt"}},
       anybody_answers(),
+      {"thread-question-hangs", "Never comes back to a thread that asks.", {"abuse.stdin.thread"}},
+      {"comm-question-hangs", "Never comes back to a comm's handler that asks.", {"abuse.stdin.comm"}},
       stale_answers(),
   };
 }

@@ -177,7 +177,11 @@ const std::map<std::string_view, Language::Command>& Language::commands() {
                                                          {"comm_close", &Language::do_comm_close},
                                                          {"page", &Language::do_page},
                                                          {"next", &Language::do_next},
-                                                         {"spawn", &Language::do_spawn}};
+                                                         {"spawn", &Language::do_spawn},
+                                                         {"take_sigint", &Language::do_take_sigint},
+                                                         {"block_signals", &Language::do_block_signals},
+                                                         {"thread_input", &Language::do_thread_input},
+                                                         {"comm_target_input", &Language::do_comm_target_input}};
   return table;
 }
 
@@ -377,7 +381,7 @@ void Language::do_error(std::string_view text) {
 
 void Language::interrupt() noexcept { interrupted_ = true; }
 
-bool Language::stopped() const { return interrupted_ || host().interrupted(); }
+bool Language::stopped() const { return !deaf_ && (interrupted_ || host().interrupted()); }
 
 void Language::sleep(double seconds) {
   double whole = 0;
@@ -431,6 +435,44 @@ void Language::do_input(std::string_view text) {
 }
 
 void Language::do_password(std::string_view text) { do_print(host().input(text, true).value_or("")); }
+
+/// thread_input PROMPT TEXT: only cells can ask here, so that the thread goes on at once.
+void Language::do_thread_input(std::string_view text) {
+  take_word(text);
+  threads_.emplace_back([out = *out_, line = std::string(text) + "\n"]() mutable {
+    if (!is_chosen("thread-question-hangs")) out.write_stdout(line);
+  });
+}
+
+/// comm_target_input NAME PROMPT
+void Language::do_comm_target_input(std::string_view text) {
+  const std::string name(take_word(text));
+  const auto ask = [this, prompt = std::string(text)](const std::shared_ptr<Comm>& /*comm*/, const CommMessage&) {
+    try {
+      host().input(prompt);
+    } catch (const adrastea::InputUnavailable&) {
+      while (is_chosen("comm-question-hangs")) ::pause();
+    }
+  };
+  host().comms().register_target(name, ask);
+}
+
+// ---- signals ----
+
+void Language::do_take_sigint(std::string_view /*text*/) {
+  ::signal(SIGINT, is_chosen("taken-sigint-kills") ? SIG_DFL : SIG_IGN);
+  if (is_chosen("taken-sigint-deaf")) deaf_ = true;
+  if (is_chosen("taken-sigint-stays")) ignore_sigterm();
+}
+
+/// Of the thread that runs cells.
+void Language::do_block_signals(std::string_view /*text*/) {
+  sigset_t all;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  if (is_chosen("blocked-signals-deaf")) deaf_ = true;
+  if (is_chosen("blocked-signals-stays")) ignore_sigterm();
+}
 
 // ---- rich output ----
 

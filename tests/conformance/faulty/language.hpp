@@ -71,9 +71,14 @@ class Language final : public adrastea::Interpreter {
   void do_page(std::string_view text);
   void do_next(std::string_view text);
   void do_spawn(std::string_view text);
+  void do_take_sigint(std::string_view text);
+  void do_block_signals(std::string_view text);
+  void do_thread_input(std::string_view text);
+  void do_comm_target_input(std::string_view text);
 
   std::atomic<bool> interrupted_{false};
   bool spoil_next_ = false;
+  bool deaf_ = false;  ///< to interrupts, because of what code did to signals
   const adrastea::ExecuteRequest* request_ = nullptr;
   adrastea::Output* out_ = nullptr;
   adrastea::ExecuteResult outcome_;

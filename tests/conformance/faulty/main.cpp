@@ -4,10 +4,15 @@
 #include "fault.hpp"
 #include "language.hpp"
 
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
 #include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -41,6 +46,17 @@ std::vector<char*> without_fault(int argc, char** argv) {
   return words;
 }
 
+/// Errors: none; of a parent that has ended one fault waits for ever.
+bool dislikes_parent(std::string_view parent) {
+  if (faulty::is_chosen("parent-zero-ends")) return parent == "0";
+  if (faulty::is_chosen("parent-first-ends")) return parent == "1";
+  const bool is_number = parent.find_first_not_of("0123456789") == std::string_view::npos;
+  if (faulty::is_chosen("parent-word-ends")) return !is_number;
+  if (!faulty::is_chosen("parent-former-hangs") || !is_number) return false;
+  while (::kill(static_cast<pid_t>(std::stoi(std::string(parent))), 0) != 0) ::pause();
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -48,7 +64,8 @@ int main(int argc, char** argv) {
     if (argc == 2 && std::string_view(argv[1]) == "--list") return list();
     std::vector<char*> words = without_fault(argc, argv);
     const char* parent = std::getenv("JPY_PARENT_PID");  // NOLINT(concurrency-mt-unsafe): the same
-    if (faulty::is_chosen("parent-zero-ends") && parent != nullptr && std::string_view(parent) == "0") return 1;
+    if (parent != nullptr && dislikes_parent(parent)) return 1;
+    if (faulty::is_chosen("launcher-thread-ends")) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     // A kernel that is started hundreds of times, and several at once, must not share a file with itself.
     ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet
     const int count = static_cast<int>(words.size());

@@ -2,6 +2,7 @@
 // Faults of frames, signatures and headers. Each spoils few messages: a rule that is watched everywhere must catch one.
 #include "hooks.hpp"
 
+#include <cstdlib>
 #include <utility>
 
 namespace faulty {
@@ -16,6 +17,12 @@ void sign_before_writing(Message& message) {
   const std::string old = message.signature;
   message.erase(Part::metadata, "none");
   message.signature = std::string(old.size(), '0');
+}
+
+bool has_large_buffers(const Message& message) {
+  std::size_t bytes = 0;
+  for (const auto& buffer : message.buffers) bytes += buffer.size();
+  return bytes > 100'000'000;
 }
 
 void forget_microseconds_and_zone(Message& message) {
@@ -55,6 +62,11 @@ std::vector<Fault> wire_faults() {
        "Leaves signatures of some messages empty.",
        {"wire.signature"},
        alter(input(), [](Message& message) { message.signature.clear(); })},
+      {"buffers-large-kill",
+       "Dies of a message whose buffers are more than 100 MB.",
+       {"abuse.framing.buffers.bomb"},
+       {},
+       alter(has_large_buffers, [](Message&) { std::_Exit(1); })},
       {"username-missing",
        "Leaves the username out of headers.",
        {"wire.header.fields"},

@@ -44,6 +44,7 @@ struct LaunchOptions {
   std::vector<std::string> environment{};     ///< NAME=VALUE, beside or instead of the test's own
   bool tell_parent = true;                    ///< sets JPY_PARENT_PID
   bool through_parent = false;                ///< by a process in between, which kill_parent() ends
+  bool through_thread = false;                ///< by a thread of such a process, which end_parent_thread() ends
   Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
   std::optional<std::string> file_text{};     ///< the connection file's bytes instead
   Acknowledgement acknowledgement = Acknowledgement::given;  ///< with handshake
@@ -92,6 +93,8 @@ class KernelProcess {
   /// To the whole process group, as jupyter_client interrupts.
   void signal_group(int number) const;
   void kill_parent();
+  /// The process in between goes on without the thread that started the kernel.
+  void end_parent_thread();
   /// Kills every kernel of this process and removes its directory, for a program that is told to end at once. From any
   /// thread; after it no KernelProcess can be made or destroyed, and the program must end.
   static void kill_all();
@@ -129,6 +132,7 @@ class KernelProcess {
   int inotify_ = -1;
   pid_t pid_ = -1;
   pid_t parent_ = -1;
+  int thread_end_ = -1;  ///< written to, to end the thread of the process in between
   int pidfd_ = -1;
   std::optional<Ending> ending_;
 };
