@@ -24,7 +24,8 @@ std::optional<std::size_t> entries_of(const fs::path& directory) {
 /// "PID (name) state parent …", where the name may have anything in it.
 bool is_zombie_of(const fs::path& process, pid_t parent) {
   std::ifstream file(process / "stat");
-  const std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+  std::string text;
+  std::getline(file, text, '\0');  // of a process that ends meanwhile nothing can be read, which is no error
   const std::size_t name_end = text.rfind(')');
   return name_end != std::string::npos && text.substr(name_end + 1).starts_with(" Z " + std::to_string(parent) + " ");
 }

@@ -301,7 +301,7 @@ std::vector<Fault> start_faults() {
        {},
        "port0"},
       {"parent-zero-ends", "Takes JPY_PARENT_PID=0 for a parent that has ended.", {"start.parent.zero"}},
-      {"parent-word-ends", "Does not start with a JPY_PARENT_PID that is no number.", {"start.parent.word"}},
+      {"parent-word-hangs", "Hangs of a JPY_PARENT_PID that is no number.", {"start.parent.word"}},
       {"parent-first-ends", "Takes JPY_PARENT_PID=1 for a parent that has ended.", {"start.parent.first"}},
       {"parent-former-hangs", "Hangs when its parent has ended before it starts.", {"start.parent.former"}},
       {"launcher-thread-ends", "Ends with the thread that started it.", {"abuse.end.parent.thread"}},

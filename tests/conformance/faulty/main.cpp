@@ -46,15 +46,17 @@ std::vector<char*> without_fault(int argc, char** argv) {
   return words;
 }
 
-/// Errors: none; of a parent that has ended one fault waits for ever.
+bool is_former(std::string_view parent) {
+  return ::kill(static_cast<pid_t>(std::stoi(std::string(parent))), 0) != 0;
+}
+
+/// Two faults wait for ever instead.
 bool dislikes_parent(std::string_view parent) {
-  if (faulty::is_chosen("parent-zero-ends")) return parent == "0";
-  if (faulty::is_chosen("parent-first-ends")) return parent == "1";
   const bool is_number = parent.find_first_not_of("0123456789") == std::string_view::npos;
-  if (faulty::is_chosen("parent-word-ends")) return !is_number;
-  if (!faulty::is_chosen("parent-former-hangs") || !is_number) return false;
-  while (::kill(static_cast<pid_t>(std::stoi(std::string(parent))), 0) != 0) ::pause();
-  return false;
+  while (faulty::is_chosen("parent-word-hangs") && !is_number) ::pause();
+  while (faulty::is_chosen("parent-former-hangs") && is_number && is_former(parent)) ::pause();
+  return (faulty::is_chosen("parent-zero-ends") && parent == "0") ||
+         (faulty::is_chosen("parent-first-ends") && parent == "1");
 }
 
 }  // namespace
