@@ -16,8 +16,9 @@ const Fault* the_chosen = nullptr;
 const std::vector<Fault>& all_faults() {
   static const std::vector<Fault> faults = [] {
     std::vector<Fault> all;
-    for (auto& theme : {wire_faults(), order_faults(), schema_faults(), execution_faults(), abort_faults(), output_faults(),
-                        knowledge_faults(), dialogue_faults(), security_faults(), life_faults()})
+    for (auto& theme :
+         {wire_faults(), order_faults(), schema_faults(), execution_faults(), abort_faults(), output_faults(),
+          knowledge_faults(), dialogue_faults(), security_faults(), life_faults(), launch_faults(), subshell_faults()})
       all.insert(all.end(), theme.begin(), theme.end());
     return all;
   }();

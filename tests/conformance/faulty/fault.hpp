@@ -52,5 +52,7 @@ std::vector<Fault> knowledge_faults();
 std::vector<Fault> dialogue_faults();
 std::vector<Fault> security_faults();
 std::vector<Fault> life_faults();
+std::vector<Fault> launch_faults();
+std::vector<Fault> subshell_faults();
 
 }  // namespace faulty

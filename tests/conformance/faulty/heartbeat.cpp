@@ -28,6 +28,7 @@ using Answer = std::function<Frames(Frames)>;
 
 const std::map<std::string_view, Answer>& answers() {
   static const std::map<std::string_view, Answer> table{
+      {"heartbeat-plain", [](Frames frames) { return frames; }},
       {"heartbeat-silent", [](const Frames&) { return Frames(); }},
       {"heartbeat-waits",
        [](Frames frames) {

@@ -3,6 +3,7 @@
 // What jupyter-conformance says about it is compared with what it must say, by matrix.py.
 #include "fault.hpp"
 #include "language.hpp"
+#include "launch_faults.hpp"
 
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -46,9 +47,7 @@ std::vector<char*> without_fault(int argc, char** argv) {
   return words;
 }
 
-bool is_former(std::string_view parent) {
-  return ::kill(static_cast<pid_t>(std::stoi(std::string(parent))), 0) != 0;
-}
+bool is_former(std::string_view parent) { return ::kill(static_cast<pid_t>(std::stoi(std::string(parent))), 0) != 0; }
 
 /// Two faults wait for ever instead.
 bool dislikes_parent(std::string_view parent) {
@@ -66,11 +65,12 @@ int main(int argc, char** argv) {
     if (argc == 2 && std::string_view(argv[1]) == "--list") return list();
     std::vector<char*> words = without_fault(argc, argv);
     const char* parent = std::getenv("JPY_PARENT_PID");  // NOLINT(concurrency-mt-unsafe): the same
-    if (parent != nullptr && dislikes_parent(parent)) return 1;
+    if (parent != nullptr ? dislikes_parent(parent) : faulty::is_chosen("parent-untold-ends")) return 1;
     if (faulty::is_chosen("launcher-thread-ends")) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     // A kernel that is started hundreds of times, and several at once, must not share a file with itself.
     ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet
     const int count = static_cast<int>(words.size());
+    if (const auto status = faulty::start_wrongly(words.back())) return *status;
     words.push_back(nullptr);
     const int status = adrastea::run<faulty::Language>(count, words.data(), {.name = "faulty", .display_name = "Faulty"});
     if (faulty::is_chosen("connection-file-removed")) std::filesystem::remove(words.at(words.size() - 2));

@@ -11,6 +11,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdlib>
 #include <deque>
 #include <fstream>
 #include <map>
@@ -43,6 +45,14 @@ UniqueFd readable_when_either(int one, int other) {
   return both;
 }
 
+/// Whether the fault is to die of frames that are no message: with a delimiter, or without, but with JSON.
+bool is_deadly(const Frames& frames) {
+  const bool delimited = std::find(frames.begin(), frames.end(), "<IDS|MSG>") != frames.end();
+  const auto objects =
+      std::count_if(frames.begin(), frames.end(), [](const auto& frame) { return frame.starts_with('{'); });
+  return (delimited && is_chosen("torn-kills")) || (!delimited && objects > 1 && is_chosen("undelimited-kills"));
+}
+
 /// Threads: any, so that a fault can send on a channel that another thread serves.
 class FaultyRouter final : public Router {
  public:
@@ -72,6 +82,7 @@ class FaultyRouter final : public Router {
       auto frames = real_.receive();
       if (!frames) return frames;
       auto message = Message::parse(channel_, *frames);
+      if (!message && is_deadly(*frames)) std::_Exit(1);
       if (message) remember_request(*message);
       if (!message || !in_) return frames;
       in_(std::move(*message), {.on = [this](const Message& kept) { inbox_.push_back(kept.frames()); },

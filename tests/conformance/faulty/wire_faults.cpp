@@ -2,7 +2,11 @@
 // Faults of frames, signatures and headers. Each spoils few messages: a rule that is watched everywhere must catch one.
 #include "hooks.hpp"
 
+#include <algorithm>
 #include <cstdlib>
+#include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 namespace faulty {
@@ -23,6 +27,46 @@ bool has_large_buffers(const Message& message) {
   std::size_t bytes = 0;
   for (const auto& buffer : message.buffers) bytes += buffer.size();
   return bytes > 100'000'000;
+}
+
+bool is_right(const Message& message) { return message.is_signed(); }
+
+bool has_large_text(const Message& message) {
+  return std::any_of(message.texts.begin(), message.texts.end(), [](const auto& text) { return text.size() > 5'000'000; });
+}
+
+bool has_broken_json(const Message& message) {
+  return std::any_of(message.texts.begin(), message.texts.end(), [](const std::string& text) {
+    const Json parsed = Json::parse(text, nullptr, false);
+    return !parsed.is_object();
+  });
+}
+
+bool is_of_unknown_type(const Message& message) {
+  static const std::set<std::string, std::less<>> known{"execute_request",
+                                                        "inspect_request",
+                                                        "complete_request",
+                                                        "history_request",
+                                                        "is_complete_request",
+                                                        "connect_request",
+                                                        "comm_info_request",
+                                                        "kernel_info_request",
+                                                        "shutdown_request",
+                                                        "interrupt_request",
+                                                        "debug_request",
+                                                        "create_subshell_request",
+                                                        "delete_subshell_request",
+                                                        "usage_request",
+                                                        "list_subshell_request",
+                                                        "comm_open",
+                                                        "comm_msg",
+                                                        "comm_close",
+                                                        "input_reply"};
+  const std::string type = message.type();
+  const bool is_name = !type.empty() && std::all_of(type.begin(), type.end(), [](char letter) {
+    return letter == '_' || (letter >= 'a' && letter <= 'z');
+  });
+  return is_name && !known.contains(type);
 }
 
 void forget_microseconds_and_zone(Message& message) {
@@ -62,6 +106,31 @@ std::vector<Fault> wire_faults() {
        "Leaves signatures of some messages empty.",
        {"wire.signature"},
        alter(input(), [](Message& message) { message.signature.clear(); })},
+      {"torn-kills",
+       "Dies of a message that lacks frames.",
+       {"abuse.framing.too-few", "abuse.framing.identity.delimiter", "abuse.stdin.torn"}},
+      {"undelimited-kills",
+       "Dies of a message without delimiter.",
+       {"abuse.framing.no-delimiter", "abuse.framing.wrong-delimiter", "abuse.framing.large.unsigned"}},
+      {"json-kills",
+       "Dies of a message whose frames are no JSON objects.",
+       {"abuse.json.broken", "abuse.framing.empty-frames", "abuse.framing.random.signed", "abuse.json.around",
+        "abuse.json.deep", "abuse.json.not-numbers", "abuse.json.not-object", "abuse.json.surrogates", "abuse.json.utf8",
+        "abuse.signature.moved-bytes"},
+       {},
+       alter(all_of({is_right, has_broken_json}), [](Message&) { std::_Exit(1); })},
+      {"type-unknown-kills",
+       "Dies of a message of a type that it does not know.",
+       {"abuse.messages.type.unknown", "abuse.framing.random.signed", "abuse.messages.type.empty",
+        "abuse.messages.type.long", "abuse.messages.type.names", "abuse.messages.type.reply", "abuse.stdin.types",
+        "control.unknown-type"},
+       {},
+       alter(all_of({is_right, is_of_unknown_type}), [](Message&) { std::_Exit(1); })},
+      {"text-large-kills",
+       "Dies of a message whose JSON has more than 5 MB.",
+       {"abuse.framing.large.content", "abuse.json.large.escapes"},
+       {},
+       alter(all_of({is_right, has_large_text}), [](Message&) { std::_Exit(1); })},
       {"buffers-large-kill",
        "Dies of a message whose buffers are more than 100 MB.",
        {"abuse.framing.buffers.bomb"},
