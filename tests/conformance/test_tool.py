@@ -240,6 +240,21 @@ def test_an_interrupted_cell_may_end_without_idle(tmp_path: Path) -> None:
     assert verdicts(report)["interrupt.signal.process"] == "pass"
 
 
+@pytest.mark.parametrize(("most", "verdict"), [(0, "pass"), (40, "pass"), (10**6, "warning")])
+def test_what_grows_without_end_is_a_leak(tmp_path: Path, most: int, verdict: str) -> None:
+    keeps = f"""{HANDLER}
+        kept = self.__dict__.setdefault("kept", [])
+        if len(kept) < {most}:
+            kept.append(open("/dev/null"))"""
+    report = judge(tmp_path, "--only", "abuse.signals.ignored,abuse.resources", "--timeout", "4", *altered(tmp_path, HANDLER, keeps))
+    assert verdicts(report)["abuse.signals.ignored"] == "pass"
+    assert verdicts(report)["abuse.resources"] == verdict
+
+
+def test_what_is_held_needs_abuse_to_be_seen(tmp_path: Path) -> None:
+    assert verdicts(judge(tmp_path, "--only", "execute.empty,abuse.resources", *LEAST))["abuse.resources"] == "n/a"
+
+
 HANDSHAKE = "ZMTP handshake failed"
 
 
