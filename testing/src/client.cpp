@@ -176,7 +176,8 @@ KernelClient::Impl::Impl(Connection connection, ClientOptions options)
 
 zmq::socket_t KernelClient::Impl::connect(Channel channel, zmq::socket_type type) {
   zmq::socket_t socket(context_, type);
-  socket.set(zmq::sockopt::linger, 0);
+  // Not 0: libzmq may end the process where a kernel dies within a message whose socket is closed at that moment.
+  socket.set(zmq::sockopt::linger, 100);
   socket.set(zmq::sockopt::rcvhwm, 0);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::reconnect_ivl, 5);

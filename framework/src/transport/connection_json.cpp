@@ -86,7 +86,7 @@ void read_curve_keys(const json& object, ConnectionInfo& info, const std::string
                     " is there; encrypted sockets need both, and without either they are not encrypted");
 }
 
-std::string without_brackets(std::string ip) {
+std::string without_brackets(const std::string& ip) {
   return ip.starts_with('[') && ip.ends_with(']') ? ip.substr(1, ip.size() - 2) : ip;
 }
 
