@@ -122,10 +122,20 @@ TEST_F(ConnectionErrors, Text) {
 
 TEST_F(ConnectionErrors, TypeOfEachText) {
   for (const char* key : {"transport", "ip", "signature_scheme", "kernel_name", "key"}) {
-    for (const json& value : {json(7), json(nullptr), json::array({"geheim"}), json{{"a", "geheim"}}, json(true)}) {
+    for (const json& value : {json(7), json::array({"geheim"}), json{{"a", "geheim"}}, json(true)}) {
       EXPECT_THAT(error_of_json(key, value), says(std::string(key) + " must be a string, not "));
     }
   }
+}
+
+TEST_F(ConnectionErrors, NullIsAsIfItWereNotThere) {
+  const json file{{"key", "k"}};
+  for (const char* key : {"transport", "ip", "signature_scheme", "kernel_name", "kernel_id", "registration_port"}) {
+    json with_null = file;
+    with_null[key] = nullptr;
+    EXPECT_EQ(error_of_text(with_null.dump()), "no error") << key;
+  }
+  EXPECT_THAT(error_of_text(R"({"key": null})"), says("key is missing"));
 }
 
 TEST_F(ConnectionErrors, EachPort) {

@@ -62,15 +62,14 @@ void read_ports(const json& object, ConnectionInfo& info, const std::string& whe
   }
 }
 
-/// Null is no key. Whether ZeroMQ takes it is bind_all()'s business; the shape is checked here, where its name is
+/// Whether ZeroMQ takes it is bind_all()'s business; the shape is checked here, where its name is
 /// known.
 std::string read_curve_key(const json& object, const char* key, const std::string& where) {
   constexpr std::size_t length = 40;
   constexpr std::string_view alphabet =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
-  const auto found = object.find(key);
-  if (found == object.end() || found->is_null()) return {};
-  std::string text = read_text(object, key, "", where);
+  if (!has(object, key)) return {};
+  const std::string text = read_text(object, key, "", where);
   const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
   if (!z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145), as zmq_curve_keypair() makes them");
   return text;
@@ -94,9 +93,14 @@ bool is_local(const ConnectionInfo& info) { return info.transport == "ipc" || is
 
 }  // namespace
 
-std::string read_text(const json& object, const std::string& key, std::string otherwise, const std::string& where) {
+bool has(const json& object, const std::string& key) {
   const auto found = object.find(key);
-  if (found == object.end()) return otherwise;
+  return found != object.end() && !found->is_null();
+}
+
+std::string read_text(const json& object, const std::string& key, std::string otherwise, const std::string& where) {
+  if (!has(object, key)) return otherwise;
+  const auto found = object.find(key);
   if (!found->is_string())
     refuse(where, key + " must be a string, not " + found->type_name() + "; write it in quotation marks");
   return found->get<std::string>();
@@ -177,7 +181,7 @@ ConnectionInfo read_connection_json(const json& object, const std::string& where
            ip_key + " begins with @, which means Linux's abstract sockets; they have no owner, so they are not supported");
   }
   read_ports(object, info, where);
-  if (!object.contains("key"))
+  if (!has(object, "key"))
     refuse(where, "key is missing; it signs the messages (\"key\": \"\" does without, on this machine only)");
   info.key = read_text(object, "key", "", where);
   info.signature_scheme = read_text(object, "signature_scheme", info.signature_scheme, where);

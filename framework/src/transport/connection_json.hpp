@@ -18,6 +18,9 @@ namespace adrastea::transport {
 [[nodiscard]] ConnectionInfo read_connection_json(const nlohmann::json& json, const std::string& where,
                                                   const std::string& ip_key = "ip");
 
+/// Whether it is there and not null, which is how some launchers write what they leave out.
+[[nodiscard]] bool has(const nlohmann::json& json, const std::string& key);
+
 /// `otherwise` when it is missing. An error never quotes the value, which may be the signature's key.
 [[nodiscard]] std::string read_text(const nlohmann::json& json, const std::string& key, std::string otherwise,
                                     const std::string& where);

@@ -202,11 +202,11 @@ json without_ports(json object) {
 
 }  // namespace
 
-bool is_registration(const json& object) { return object.contains("registration_port"); }
+bool is_registration(const json& object) { return has(object, "registration_port"); }
 
 Registration read_registration_json(const json& object, const std::string& where, ConnectionInfo& info) {
   Registration registration;
-  const bool documented = object.contains("registration_ip");
+  const bool documented = has(object, "registration_ip");
   registration.dialect = documented ? Registration::Dialect::documented : Registration::Dialect::request_reply;
 
   const std::string ip_key = documented ? "registration_ip" : "ip";
@@ -229,7 +229,7 @@ Registration read_registration_json(const json& object, const std::string& where
 
   info = registrar;
   info.ports = {};
-  if (object.contains("ip")) {
+  if (has(object, "ip")) {
     info.ip = read_connection_json(without_ports(object), where).ip;
   } else if (info.transport == "tcp" && !is_loopback(info.ip)) {
     support::log::warning(where + ": registration_ip " + info.ip +

@@ -26,12 +26,21 @@ void sigint_idle(Trial& trial) {
   trial.expect_alive();
 }
 
+/// A cell that has printed. A signal between execute_input and the first statement is nobody's.
+std::string begin_in_round(Trial& trial, int round, const std::string& code) {
+  try {
+    return trial.begin(trial.client(), code, {.stop_on_error = false});
+  } catch (const NotApplicable&) {
+    Trial::require(round == 0, "after the signals for one cell, what the next one prints is not seen");
+    throw;
+  }
+}
+
 void storm(Trial& trial, const std::string& code) {
   needs_sigint(trial);
   KernelClient& client = idle_client(trial);
   for (int round = 0; round < 3; ++round) {
-    // A signal between execute_input and the first statement is nobody's: the cell must have printed.
-    const std::string id = trial.begin(client, code, {.stop_on_error = false});
+    const std::string id = begin_in_round(trial, round, code);
     for (int i = 0; i < 50; ++i) trial.kernel().signal_group(SIGINT);
     client.collect(id);
   }

@@ -290,7 +290,8 @@ std::vector<Fault> end_faults() {
       {"sigterm-ignored",
        "Does not hear SIGTERM.",
        {"shutdown.sigterm", "shutdown.sigterm.busy", "abuse.signals.sigterm", "abuse.signals.sigterm.busy",
-        "abuse.signals.sigterm.often", "abuse.stdin.gone.sigterm"}},
+        "abuse.signals.sigterm.often", "abuse.signals.taken.sigterm", "abuse.signals.blocked.sigterm",
+        "abuse.stdin.gone.sigterm"}},
       {"children-left", "Leaves behind what cells started.", {"shutdown.children"}},
       {"ipc-files-left", "Leaves its ipc files behind.", {"shutdown.ipc-files"}},
   };
