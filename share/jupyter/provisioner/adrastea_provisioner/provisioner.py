@@ -20,6 +20,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 import zmq
 from jupyter_client.connect import KernelConnectionInfo
 from jupyter_client.localinterfaces import localhost
+from jupyter_client.multikernelmanager import MultiKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.paths import jupyter_runtime_dir
 from traitlets import Bool, CaselessStrEnum, Float, Unicode
@@ -237,14 +238,14 @@ class AdrasteaProvisioner(LocalProvisioner):
             return Ipc(file, content, Connection("ipc", self._asked_prefix, self._ipc_numbers()), private=False)
         if way == "port0":
             return PortZero(file, content, self._asked_ip)
+        if way == "tcp":
+            return Tcp(file, content, Connection("tcp", self._asked_ip, self._hold_ports()))
         private = self._private.path if self._local_only() and self._make_private() and self._private else None
         if way == "handshake":
             return Handshake(file, content, self._asked_ip, private)
-        if way == "ipc":
-            if private is None:
-                raise OSError("no directory is short enough for its sockets, or its address is not of this host alone")
-            return Ipc(file, content, Connection("ipc", str(private / "k"), IPC_NUMBERS))
-        return Tcp(file, content, Connection("tcp", self._asked_ip, self._hold_ports()))
+        if private is None:
+            raise OSError("no directory is short enough for its sockets, or its address is not of this host alone")
+        return Ipc(file, content, Connection("ipc", str(private / "k"), IPC_NUMBERS))
 
     def _ipc_numbers(self) -> dict[str, int]:
         """At an address of the user's own: the numbers that were asked for, and for the others those that nothing has."""
@@ -273,7 +274,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self._content is None:
             return await super().launch_kernel(cmd, **kwargs)
         try:
-            with _interrupts() as interrupted:
+            with self._pending_in_server(), _interrupts() as interrupted:
                 connection = await self._launch_somehow(self._ways(), cmd, kwargs)
             if interrupted:
                 raise KeyboardInterrupt
@@ -496,6 +497,32 @@ class AdrasteaProvisioner(LocalProvisioner):
         starting = getattr(server, "_pending_kernels", None)
         if isinstance(starting, dict) and self.kernel_id not in getattr(server, "_kernels", {}):
             starting.pop(self.kernel_id, None)
+
+    @contextmanager
+    def _pending_in_server(self) -> Iterator[None]:
+        """While a kernel starts or restarts: a server that ends meanwhile asks all that it knows to end, and must be able to.
+
+        jupyter_server refuses to end a kernel that it does not list yet, and would then never end: it is not to know of this
+        one, which the guard ends. One that restarts is listed; the server waits for it where it is pending.
+        """
+        server = self._manager.parent
+        pending = getattr(server, "_pending_kernels", None)
+        if not isinstance(pending, dict):
+            yield
+            return
+        if getattr(type(server), "_async_shutdown_kernel", None) is not MultiKernelManager._async_shutdown_kernel:
+            self._forget_in_server()
+        if not self._is_restart or self.kernel_id in pending:
+            yield
+            return
+        restarted = pending[self.kernel_id] = asyncio.get_running_loop().create_future()
+        try:
+            yield
+        finally:
+            if pending.get(self.kernel_id) is restarted:
+                del pending[self.kernel_id]
+            if not restarted.done():  # who waited for it may have been cancelled
+                restarted.set_result(None)
 
     def _forget_addresses(self) -> None:
         """The next start is a first one again."""

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from jupyter_client import AsyncKernelManager
+from jupyter_client import AsyncKernelManager, AsyncMultiKernelManager
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
@@ -155,7 +155,7 @@ INTERRUPTED = """
 import asyncio
 import sys
 from pathlib import Path
-from jupyter_client import AsyncKernelManager
+from jupyter_client import AsyncKernelManager, AsyncMultiKernelManager
 from support import false_kernel, make_manager
 
 caller, directory, number = sys.argv[1:]
@@ -223,7 +223,7 @@ INTERRUPTED_TWICE = """
 import asyncio
 import sys
 from pathlib import Path
-from jupyter_client import AsyncKernelManager
+from jupyter_client import AsyncKernelManager, AsyncMultiKernelManager
 from support import false_kernel
 
 specs = false_kernel(Path(sys.argv[1]), "silent")
@@ -390,6 +390,71 @@ def test_a_server_ends_after_a_start_that_failed(tmp_path):
     asyncio.run(fail_and_end())
 
 
+async def told(number):
+    """The number that a false kernel has written."""
+    deadline = time.monotonic() + WAIT_S
+    while not number.exists() or not (text := number.read_text()):
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.01)  # polled: the kernel's file
+    return int(text)
+
+
+def test_a_server_ends_while_a_kernel_starts(tmp_path):
+    """jupyter_server does not list it yet, and ends no kernel that it does not list."""
+    number = tmp_path / "number"
+
+    async def start_and_end():
+        with server_of(false_kernel(tmp_path, "silent", str(number)), tmp_path, {}) as server:
+            starting = asyncio.ensure_future(server.start_kernel(kernel_name="false"))
+            await told(number)
+            await server.shutdown_all()
+            starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
+
+    asyncio.run(start_and_end())
+
+
+def test_a_server_of_jupyter_client_waits_for_a_start(tmp_path):
+    """Before it ends the kernel, as it does with kernels of any provisioner."""
+
+    async def start_and_end():
+        server = AsyncMultiKernelManager(connection_dir=str(tmp_path))
+        starting = asyncio.ensure_future(server.start_kernel(kernel_name="lua", kernel_id="mine"))
+        while not (files := list(tmp_path.glob("kernel-*.json"))):
+            await asyncio.sleep(0)
+        await server.shutdown_all()
+        assert await starting == "mine" and server.list_kernel_ids() == []
+        assert not any(file.exists() for file in files)
+        server.context.destroy(linger=0)
+
+    asyncio.run(start_and_end())
+
+
+def test_a_server_ends_while_a_kernel_restarts(tmp_path):
+    number = tmp_path / "number"
+
+    async def restart_and_end(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        other = await server.start_kernel(kernel_name="false")
+        pid = server.get_kernel(other).provisioner.pid
+        number.touch()
+        restarting = asyncio.ensure_future(server.restart_kernel(kernel_id))
+        kernel = await told(number)
+        ending = asyncio.ensure_future(server.shutdown_all(now=True))
+        with suppress(ProcessLookupError):
+            assert await asyncio.to_thread(await_end, pid, WAIT_S), "the other one does not wait"
+        os.kill(kernel, signal.SIGINT)
+        await asyncio.wait_for(ending, WAIT_S)
+        with pytest.raises(KernelNotStarted):
+            await restarting
+        assert server.list_kernel_ids() == []
+
+    options = {"AdrasteaProvisioner": {"transport": "tcp"}}
+    with server_of(false_kernel(tmp_path, "hesitant", str(number)), tmp_path, options) as server:
+        asyncio.run(restart_and_end(server))
+
+
 def test_a_restart_that_fails_keeps_the_addresses():
     with running("lua") as (manager, client):
         before = manager.get_connection_info()
@@ -446,14 +511,11 @@ def test_a_shutdown_during_a_restart_is_the_end(tmp_path, configure):
         manager = server.get_kernel(kernel_id)
         number.touch()
         os.kill(manager.provisioner.pid, signal.SIGKILL)
-        deadline = time.monotonic() + WAIT_S
-        while not (first := number.read_text()):
-            assert time.monotonic() < deadline
-            await asyncio.sleep(0.01)  # polled: the kernel's file
+        first = await told(number)
         with suppress(asyncio.InvalidStateError):  # jupyter_client's own: the start that failed has its future
             await manager.shutdown_kernel()
-        assert number.read_text() == first, "it was not started another way"
-        assert not is_running(int(first))
+        assert number.read_text() == str(first), "it was not started another way"
+        assert not is_running(first)
         assert manager._restarter._pcallback is None, "nobody looks whether it lives"
         assert not manager.has_kernel
 

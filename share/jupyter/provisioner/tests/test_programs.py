@@ -10,7 +10,8 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 
 import nbformat
 import papermill
@@ -18,7 +19,7 @@ import pexpect
 import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
-from support import WAIT_S, false_kernel, is_running
+from support import WAIT_S, await_end, false_kernel, is_running
 from tornado.httpclient import AsyncHTTPClient, HTTPClient, HTTPError, HTTPRequest
 from tornado.websocket import websocket_connect
 
@@ -144,6 +145,23 @@ def test_server_restarts_a_kernel_that_dies(tmp_path):
         os.kill(int(float(first)), signal.SIGKILL)
         _, second = made.execute(kernel, "print(io.open('/proc/self/stat'):read('n'))")
         assert first != second
+
+
+def test_server_ends_while_a_kernel_starts(tmp_path):
+    """And another one runs. What was half started ends with it."""
+    number = tmp_path / "number"
+    os.mkfifo(number)
+    false_kernel(tmp_path, "silent", str(number))
+    with server(tmp_path) as made:
+        made.start("lua")
+        with ThreadPoolExecutor() as requests:
+            starting = requests.submit(made.start, "false")
+            kernel = int(number.read_text())
+            made.process.send_signal(signal.SIGTERM)
+            assert made.process.wait(WAIT_S) == 0
+            with suppress(ProcessLookupError):
+                assert await_end(kernel, WAIT_S)
+            assert starting.exception(WAIT_S) is not None, "nobody answers any more"
 
 
 def test_server_tells_the_user_why_a_kernel_did_not_start(tmp_path):
