@@ -580,7 +580,8 @@ class AdrasteaProvisioner(LocalProvisioner):
 
     def _remove_own_file(self) -> None:
         if self._own_file is not None:
-            self._own_file.unlink(missing_ok=True)
+            with suppress(OSError):  # where it could not be written, either
+                self._own_file.unlink()
             self._own_file = None
 
     def _reap(self, process: "subprocess.Popen[bytes]") -> None:

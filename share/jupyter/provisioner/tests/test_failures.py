@@ -288,6 +288,18 @@ def test_a_kernel_that_declares_a_handshake_and_ends(tmp_path, warnings):
     manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.skipif(not hasattr(KernelSpec, "kernel_protocol_version"), reason="jupyter_client before 8.8 does not tell")
+def test_a_runtime_directory_that_is_none_is_no_reason_to_give_up(tmp_path, monkeypatch):
+    """The kernel's own file is not there, and its removal fails as it does on a read-only file system."""
+    (tmp_path / "run").touch()
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "run"))
+    specs = false_kernel(tmp_path, "tcp", kernel_protocol_version="5.6")
+    manager = make_manager("false", kernel_spec_manager=specs, connection_file=str(tmp_path / "kernel.json"))
+    manager.start_kernel()
+    assert manager.transport == "tcp"
+    manager.shutdown_kernel(now=True)
+
+
 def test_no_directory_is_short_enough(tmp_path, configure, caplog, warnings):
     """Then a kernel of which nobody knows that it says which ports it has chosen is not asked to choose: it is told."""
     configure(directory=str(tmp_path / ("x" * 100)))
