@@ -12,9 +12,10 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import socket
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,8 +75,19 @@ class Ipc:
         if self._beat:
             return self._connection if self._beat.heard() else None
         assert self._watch
-        self._watch.take()
+        self._refuse_other_names(self._watch.take())
         return self._connection if all(path.is_socket() for path in self._connection.paths()) else None
+
+    def _refuse_other_names(self, created: Iterable[str]) -> None:
+        """Some kernels write an address as they do over tcp (IP:PORT): no client would find them.
+
+        Errors: OSError. At a user's own path, others may have files of any name.
+        """
+        prefix = Path(self._connection.ip)
+        numbers = "|".join(map(str, self._connection.ports.values()))
+        for name in created if self._private else ():
+            if re.fullmatch(rf"{re.escape(prefix.name)}[^-]?({numbers})", name) and prefix.with_name(name).is_socket():
+                raise OSError(f"it has bound {prefix.with_name(name)}, and its clients look for names such as {prefix.name}-1")
 
     def close(self) -> None:
         for source in (self._watch, self._beat):

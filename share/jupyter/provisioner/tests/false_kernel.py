@@ -4,6 +4,7 @@
 die          says why on stderr and ends with status 3
 killed       ends by a signal
 silent       runs and binds nothing; writes its number to ARGUMENT, if there is one
+colon        writes all addresses as those of tcp: over ipc, its sockets have other names than its clients look for
 late         binds what the file says, then says why it ends, with status 3
 brittle      binds what the file says; if that is not tcp, it ends by a signal then
 mute         binds what the file says, and answers nothing
@@ -36,10 +37,10 @@ import zmq
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
-def bind(content: dict) -> list[zmq.Socket]:
+def bind(content: dict, ipc_separator: str) -> list[zmq.Socket]:
     sockets = []
     for name in PORTS:
-        separator = ":" if content["transport"] == "tcp" else "-"
+        separator = ":" if content["transport"] == "tcp" else ipc_separator
         sockets.append(zmq.Context.instance().socket(zmq.ROUTER))
         sockets[-1].bind(f"{content['transport']}://{content['ip']}{separator}{content[name]}")
     return sockets
@@ -99,7 +100,7 @@ def main(behaviour: str, file: str, *arguments: str) -> None:
         threading.Thread(target=end_with_launcher, daemon=True).start()
     elif behaviour == "silent" and arguments:
         Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
-    sockets = bind(content) if behaviour not in ("silent", "bare") else []
+    sockets = bind(content, ":" if behaviour == "colon" else "-") if behaviour not in ("silent", "bare") else []
     if behaviour == "brittle" and content["transport"] != "tcp":
         signal.raise_signal(signal.SIGABRT)
     if behaviour == "late":

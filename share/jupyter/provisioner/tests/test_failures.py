@@ -259,6 +259,17 @@ def test_a_kernel_without_ipc_starts_over_tcp(tmp_path, warnings):
     assert warnings()[0].endswith("it is started over tcp now")
 
 
+def test_a_kernel_that_takes_other_names_over_ipc_starts_over_tcp(tmp_path, configure, warnings):
+    """Nobody waits for the right ones as long as its patience is."""
+    configure(patience=5.0)
+    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "colon"))
+    manager.start_kernel()
+    assert manager.transport == "tcp"
+    (line,) = warnings()
+    assert "cannot be started over ipc: it has bound" in line and "/k:" in line
+    manager.shutdown_kernel(now=True)
+
+
 def test_a_way_that_failed_by_chance_is_tried_again(tmp_path):
     """However often that happens, as long as it works in between."""
     memory = tmp_path / "memory"
