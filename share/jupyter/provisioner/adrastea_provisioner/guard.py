@@ -129,6 +129,30 @@ def _group(number: int) -> list[int]:
     return found
 
 
+def _started_with(file: str, launcher: int) -> list[int]:
+    """The processes with this connection file in their command line that come from this launcher."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            ours = f"JPY_PARENT_PID={launcher}".encode() in (path / "environ").read_bytes().split(b"\0")
+            if ours and path.stat().st_uid == os.getuid() and os.fsencode(file) in (path / "cmdline").read_bytes():
+                found.append(int(path.name))
+    return found
+
+
+def end_detached(file: Path) -> bool:
+    """Kills what a kernel's command has left in the background when it ended. Whether there was any."""
+    processes = []
+    for pid in _started_with(str(file), os.getpid()):
+        with suppress(OSError):
+            processes.append(os.pidfd_open(pid))
+            signal.pidfd_send_signal(processes[-1], signal.SIGKILL)
+    _await_ends(_KILLED_S, lambda: [process for process in processes if not _any_ended([process], 0)])
+    for process in processes:
+        os.close(process)
+    return bool(processes)
+
+
 guard = Guard()
 
 
@@ -199,16 +223,6 @@ class _Expected:
         self.file: str = line["file"]
         self.paths = [Path(path) for path in line["paths"]]
 
-    def found(self, launcher: int) -> list[int]:
-        """The processes with its connection file in their command line that this launcher has started."""
-        found = []
-        for path in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                ours = f"JPY_PARENT_PID={launcher}".encode() in (path / "environ").read_bytes().split(b"\0")
-                if ours and path.stat().st_uid == os.getuid() and os.fsencode(self.file) in (path / "cmdline").read_bytes():
-                    found.append(int(path.name))
-        return found
-
 
 def _take(line: bytes, guarded: dict[int, _Guarded], expected: dict[str, _Expected]) -> None:
     told = json.loads(line)
@@ -256,7 +270,7 @@ def _remove(path: Path) -> None:
 
 def _guard_unknown(launcher: int, expected: Iterable[_Expected], known: Iterable[int]) -> list[_Guarded]:
     """Those that were started and not told of. After the grace, when they have long got their own command line."""
-    unknown = {pid for one in expected for pid in one.found(launcher)} - set(known)
+    unknown = {pid for one in expected for pid in _started_with(one.file, launcher)} - set(known)
     return [_Guarded({"pid": pid, "started": _started(pid), "paths": [], "end_group": True}) for pid in unknown]
 
 

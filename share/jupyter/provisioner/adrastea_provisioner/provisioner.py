@@ -28,7 +28,7 @@ from traitlets import Bool, CaselessStrEnum, Float, Unicode
 from . import notify
 from .connection import PORTS, Connection, read_json, remove_unfinished
 from .errors import KernelNotStarted, ending
-from .guard import guard
+from .guard import end_detached, guard
 from .ports import HeldPorts
 from .private import PrivateDirectory, fits
 from .starts import IPC_NUMBERS, Answer, Handshake, Ipc, PortZero, Start, Tcp
@@ -58,6 +58,10 @@ _OF_CONNECTIONS = re.compile(
     r"|support|json|key",
     re.IGNORECASE,
 )
+_DETACHED = (
+    ": its command has detached itself, and what it left in the background was ended, for it cannot be supervised;"
+    " the command has to run as long as the kernel"
+)
 # Whose kernels rewrite their connection file when they have chosen their ports; nothing in a kernelspec says so.
 _REWRITING = re.compile(r"\bipykernel(_launcher)?\b|\badrastea-\w+$")
 
@@ -75,14 +79,19 @@ class _Sign(Protocol[T_co]):
 
 
 class _NotStarted(Exception):
-    """One way to start did not work. `what` completes "kernel x ...", `status` is a kernel's that ended by itself."""
+    """One way to start did not work. `what` completes "kernel x ...", `status` is a kernel's that ended by itself.
 
-    def __init__(self, what: str, lines: list[str], status: int | None = None) -> None:
+    `detached`: its command has gone, and the kernel is in the background.
+    """
+
+    def __init__(self, what: str, lines: list[str], status: int | None = None, detached: bool = False) -> None:
         super().__init__(what)
-        self.what, self.lines, self.status = what, lines, status
+        self.what, self.lines, self.status, self.detached = what, lines, status, detached
 
     def ends_every_way(self, earlier: "_NotStarted | None") -> bool:
-        """Whether a kernel lacks a part, or ended just as it did the way before, of something else than its connection."""
+        """Whether a kernel cannot be supervised, lacks a part, or ended just as it did the way before, of something else than its connection."""
+        if self.detached:
+            return True
         if self.status is None or self.status <= 0 or not self.lines:
             return False
         missing = [at for at, line in enumerate(self.lines) if _INCOMPLETE.search(line)]
@@ -446,7 +455,10 @@ class AdrasteaProvisioner(LocalProvisioner):
         lines = self._stderr.last_lines(_STDERR_LINES, _STDERR_PATIENCE_S) if self._stderr else []
         if ended:
             when = "after it had bound its sockets" if bound else "at its start"
-            return _NotStarted(f"ended {when} over {way}, with {ending(status)} after {1000 * seconds:.0f} ms", lines, status)
+            what = f"ended {when} over {way}, with {ending(status)} after {1000 * seconds:.0f} ms"
+            # Otherwise it may just have no word for a transport that it does not know.
+            detached = status == 0 and end_detached(Path(self._manager.connection_file))
+            return _NotStarted(what + (_DETACHED if detached else ""), lines, status, detached)
         if self._stderr and self._stderr.alarmed:
             return _NotStarted(f"found one of its ports in use over {way} and was ended after {1000 * seconds:.0f} ms", lines)
         what = f"did not bind its sockets over {way} within its patience of {self.patience:g} s and was ended"

@@ -81,6 +81,15 @@ def test_a_kernel_that_ends_in_the_same_way_twice_is_not_started_again(tmp_path,
         assert len(warnings()) == 1 and "over ipc" in text
 
 
+def test_a_kernel_that_detaches_itself_is_ended_and_not_started_again(tmp_path, warnings):
+    argv = ["setsid", "-f", sys.executable, str(HERE / "false_kernel.py"), "silent", "{connection_file}"]
+    specs = specify(tmp_path, "false", {"argv": argv, "display_name": "f", "language": "f"})
+    manager = make_manager("false", kernel_spec_manager=specs)
+    text = failure(manager)
+    assert "with exit status 0" in text and "has detached itself" in text and warnings() == []
+    assert guard_module._started_with(manager.connection_file, os.getpid()) == []
+
+
 def test_what_a_shell_lacks_says_nothing_of_the_kernel(tmp_path, warnings):
     """A login script may complain, and the kernel behind it knows only the next transport."""
     script = 'echo "sh: module: command not found" >&2; echo "only the transport tcp is supported" >&2; exit 4'
