@@ -24,18 +24,19 @@ class HeldPorts:
                 held = self._sockets[name] = socket.socket(family)
                 held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 held.bind((ip, port))
-        except OSError:
+        except OSError as error:
             self.close()
-            raise
+            remedy = "; choose another one, or 0 for any" if port and error.errno == errno.EADDRINUSE else ""
+            raise OSError(error.errno, f"{name}{f' {port}' if port else ''} cannot be had on {ip}: {error.strerror}{remedy}") from error
         self.ports = {name: int(self._sockets[name].getsockname()[1]) for name in wanted}
 
-    def listened_on(self) -> bool:
-        """Whether somebody listens on one of them. For when the kernel is not there yet."""
-        for held in self._sockets.values():
+    def listened_on(self) -> str | None:
+        """One of them on which somebody listens. For when the kernel is not there yet."""
+        for name, held in self._sockets.items():
             with socket.socket(held.family) as probe, suppress(OSError):
                 probe.connect(held.getsockname())
-                return True
-        return False
+                return f"{name} {self.ports[name]}"
+        return None
 
     def taken(self) -> list[str]:
         """Those on which somebody listens. For when the kernel is not there; afterwards these are good for close() only."""

@@ -5,6 +5,7 @@ Their owner holds a lock on a file in the directory; it goes with the process. A
 The lock is not on the directory itself: kernels may use that one to take turns.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -32,6 +33,7 @@ class PrivateDirectory:
     """A new directory that only its user enters. Errors: OSError. Lifetime: remove() it; the process's end does so too."""
 
     def __init__(self, base: Path, outlives: bool = False) -> None:
+        _check_length(base)
         if base not in _swept:
             _swept.add(base)
             sweep(base)
@@ -62,8 +64,10 @@ def _remove(path: Path, lock: int, owner: int) -> None:
     os.close(lock)
 
 
-def fits(base: Path) -> bool:
-    return len(os.fsencode(base)) + _NAME_BYTES <= LONGEST_PATH
+def _check_length(base: Path) -> None:
+    if len(os.fsencode(base)) + _NAME_BYTES > LONGEST_PATH:
+        text = f"{os.strerror(errno.ENAMETOOLONG)} for sockets in it, at most {LONGEST_PATH - _NAME_BYTES} bytes"
+        raise OSError(errno.ENAMETOOLONG, text, str(base))
 
 
 def sweep(base: Path) -> None:

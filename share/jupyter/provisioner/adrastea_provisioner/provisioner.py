@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, NoReturn, Protocol, TypeVar
 
 import zmq
 from jupyter_client.connect import KernelConnectionInfo
@@ -30,7 +30,7 @@ from .connection import PORTS, Connection, read_json, remove_unfinished
 from .errors import KernelNotStarted, ending
 from .guard import end_detached, guard
 from .ports import HeldPorts
-from .private import PrivateDirectory, fits
+from .private import PrivateDirectory
 from .starts import IPC_NUMBERS, Answer, Handshake, Ipc, PortZero, Start, Tcp
 from .stderr import Stderr
 
@@ -139,6 +139,8 @@ class AdrasteaProvisioner(LocalProvisioner):
     _ending = False
     _independent = False
     _private: PrivateDirectory | None = None
+    _no_private = ""
+    """Why there is none."""
     _held: HeldPorts | None = None
     _stderr: Stderr | None = None
     _own_file: Path | None = None
@@ -170,8 +172,9 @@ class AdrasteaProvisioner(LocalProvisioner):
             default_prefixes = ("kernel-ipc", os.path.splitext(manager.connection_file)[0] + "-ipc")
             self._asked_prefix = manager.ip if manager.transport == "ipc" and manager.ip not in default_prefixes else None
         if not self._asked_ip:
-            self._forget_in_server()
-            raise KernelNotStarted(f"{self._name()} was not started: KernelManager.ip is empty; set it to an address, such as 127.0.0.1.")
+            self._refuse("KernelManager.ip is empty; set it to an address, such as 127.0.0.1")
+        if self.patience <= 0:
+            self._refuse(f"AdrasteaProvisioner.patience is {self.patience:g}; set it to more than 0 seconds, such as 60")
         manager.cache_ports = False  # or it would choose ports
         try:
             kwargs = await super().pre_launch(**kwargs)
@@ -186,6 +189,11 @@ class AdrasteaProvisioner(LocalProvisioner):
         content = read_json(Path(manager.connection_file))
         self._content = {name: value for name, value in content.items() if name not in ("transport", "ip", *PORTS)}
         return kwargs
+
+    def _refuse(self, why: str) -> NoReturn:
+        """A setting that no kernel can be started with."""
+        self._forget_in_server()
+        raise KernelNotStarted(f"{self._name()} was not started: {why}.")
 
     def _ways(self) -> list[str]:
         """What to try, in this order."""
@@ -202,7 +210,7 @@ class AdrasteaProvisioner(LocalProvisioner):
             if self._make_private():
                 ways.append("ipc")
             else:
-                self.log.warning("%s does not start over ipc: no directory is short enough for its sockets", self._name())
+                self.log.warning("%s does not start over ipc: %s", self._name(), self._no_private)
         if "ipc" not in ways and self._is_known_to_rewrite():
             ways.append("port0")
         ways.append("tcp")
@@ -230,13 +238,22 @@ class AdrasteaProvisioner(LocalProvisioner):
     def _make_private(self) -> bool:
         if self._private is not None:
             return True
-        temporary = (jupyter_runtime_dir(), os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir())
-        for base in [Path(name) for name in ([self.directory] if self.directory else temporary) if name]:
-            with suppress(OSError):
-                if fits(base):
-                    self._private = PrivateDirectory(base, outlives=self._independent)
-                    return True
+        reasons = []
+        for base in self._private_bases():
+            try:
+                self._private = PrivateDirectory(base, outlives=self._independent)
+            except OSError as error:
+                reasons.append(str(error))
+            else:
+                return True
+        self._no_private = f"no private directory can be made: {'; '.join(reasons)}"
         return False
+
+    def _private_bases(self) -> list[Path]:
+        """Absolute ones: the kernel's working directory is another."""
+        if self.directory:
+            return [Path(os.path.abspath(os.path.expanduser(self.directory)))]
+        return [Path(name) for name in (jupyter_runtime_dir(), os.environ.get("XDG_RUNTIME_DIR"), tempfile.gettempdir()) if name]
 
     def _start(self, way: str, content: Mapping[str, Any]) -> Start:
         """Errors: OSError when what it needs is not there."""
@@ -253,7 +270,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         if way == "handshake":
             return Handshake(file, content, self._asked_ip, private)
         if private is None:
-            raise OSError("no directory is short enough for its sockets, or its address is not of this host alone")
+            raise OSError(self._no_private if self._local_only() else f"{self._asked_ip} is an address of other hosts, too")
         return Ipc(file, content, Connection("ipc", str(private / "k"), IPC_NUMBERS))
 
     def _ipc_numbers(self) -> dict[str, int]:
@@ -363,8 +380,8 @@ class AdrasteaProvisioner(LocalProvisioner):
             if isinstance(start, Handshake):
                 self._own_file = start.own_file()
             # Some kernels whose port is taken go on without it, mute: better not to start them.
-            if way == "tcp" and not self._restarts and self._held is not None and self._held.listened_on():
-                raise _NotStarted("was not started over tcp, for somebody listens on one of its ports", [])
+            if way == "tcp" and not self._restarts and self._held is not None and (port := self._held.listened_on()):
+                raise _NotStarted(f"was not started over tcp, for somebody listens on its {port}", [])
             process = await self._spawn(way, cmd, kwargs)
             connection = await self._await_sign(start, process.pid, self._stderr.alarm if self._stderr else None)
         except (OSError, zmq.ZMQBaseError) as error:

@@ -57,6 +57,9 @@ class Ipc:
         self._beat: _Beat | None = None
 
     def prepare(self) -> None:
+        directory = Path(self._connection.ip).parent
+        if not self._private and not directory.is_dir():
+            raise OSError(errno.ENOENT, "make the directory of KernelManager.ip first", str(directory))
         for path in self._connection.paths():
             if self._private:
                 path.unlink(missing_ok=True)
@@ -64,7 +67,7 @@ class Ipc:
                 _unlink_stale(path)
         _write_unless_there(self._file, {**self._content, **self._connection.fields()})
         try:
-            self._watch = notify.Watch(Path(self._connection.ip).parent, notify.CREATED)
+            self._watch = notify.Watch(directory, notify.CREATED)
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENOSPC):
                 raise

@@ -6,9 +6,12 @@ import ctypes
 import errno
 import logging
 import os
+import shutil
 import signal
+import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -326,9 +329,61 @@ def test_no_directory_is_short_enough(tmp_path, configure, caplog, warnings):
     manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "tcp"))
     manager.start_kernel()
     assert manager.transport == "tcp"
-    assert [r.getMessage() for r in caplog.records if "no directory is short enough" in r.getMessage()]
+    assert "File name too long for sockets in it, at most 86 bytes" in caplog.text
     assert manager.provisioner._held is not None and warnings() == [], "at the first start of it"
     manager.shutdown_kernel(now=True)
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path, configure, caplog):
+    configure(directory=str(tmp_path / "no"))
+    with running("lua") as (manager, _):
+        assert manager.transport == "tcp"
+    assert "No such file or directory" in caplog.text and str(tmp_path / "no") in caplog.text
+    configure(transport="ipc")
+    assert str(tmp_path / "no") in failure(make_manager("lua"))
+
+
+@pytest.mark.parametrize("directory", ["~/mine", "mine"])
+def test_a_directory_is_that_of_the_home_or_of_the_launcher(configure, monkeypatch, directory):
+    """The kernel's working directory is another."""
+    base = Path(tempfile.mkdtemp(prefix="prv-", dir="/tmp"))
+    (base / "mine").mkdir()
+    monkeypatch.setenv("HOME", str(base))
+    monkeypatch.chdir(base)
+    configure(directory=directory, transport="ipc")
+    manager = make_manager("lua")
+    manager.start_kernel(cwd="/")
+    assert Path(manager.ip).parent.parent == base / "mine"
+    manager.shutdown_kernel(now=True)
+    monkeypatch.undo()
+    shutil.rmtree(base)
+
+
+def test_a_port_in_use_is_named(configure):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        manager = make_manager("lua", iopub_port=other.getsockname()[1])
+        with pytest.raises(KernelNotStarted) as error:
+            manager.start_kernel()
+        text = str(error.value)
+        assert f"iopub_port {other.getsockname()[1]} cannot be had on 127.0.0.1: Address already in use" in text
+        assert "choose another one, or 0 for any" in text
+
+
+@pytest.mark.parametrize("patience", [0, -1])
+def test_a_patience_that_is_none_is_told_at_once(tmp_path, configure, patience):
+    configure(patience=patience)
+    specs = false_kernel(tmp_path, "silent", str(tmp_path / "number"))
+    text = failure(make_manager("false", kernel_spec_manager=specs))
+    assert f"AdrasteaProvisioner.patience is {patience}; set it to more than 0 seconds" in text
+    assert not (tmp_path / "number").exists()
+
+
+def test_a_path_in_a_directory_that_is_not_there_says_what_to_do(tmp_path):
+    manager = make_manager("lua", transport="ipc", ip=str(tmp_path / "no" / "k"))
+    with pytest.raises(KernelNotStarted, match="make the directory of KernelManager.ip first: .*/no'"):
+        manager.start_kernel()
 
 
 @pytest.mark.parametrize("way", ["auto", "ipc", "port0", "handshake", "tcp"])
