@@ -10,6 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -17,8 +18,10 @@ from functools import partial
 from pathlib import Path
 
 PREFIX = "adr-"
-# Not yet locked, or of a kernel that shall outlive its launcher: never swept.
+# Not yet locked, or, without a file to lock, of a kernel that shall outlive its launcher.
 UNSWEPT = "new-adr-"
+# A launcher that has not locked its directory after so long is not about to do so.
+_LOCKED_AFTER_S = 60
 
 # The longest path that a socket may have in Linux (sun_path without its end), and the longest name in here.
 LONGEST_PATH = 107
@@ -72,8 +75,10 @@ def _check_length(base: Path) -> None:
 
 def sweep(base: Path) -> None:
     """Removes what launchers left that were killed."""
-    for path in base.glob(f"{PREFIX}????????"):
+    for path in [*base.glob(f"{PREFIX}????????"), *base.glob(f"{UNSWEPT}????????")]:
         try:
+            if path.name.startswith(UNSWEPT) and time.time() - path.stat().st_mtime < _LOCKED_AFTER_S:
+                continue
             lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
         except OSError:
             continue

@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
@@ -176,10 +177,16 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self.patience <= 0:
             self._refuse(f"AdrasteaProvisioner.patience is {self.patience:g}; set it to more than 0 seconds, such as 60")
         manager.cache_ports = False  # or it would choose ports
+        if not manager.connection_file:  # jupyter_client would choose a name when it makes the file: the guard is to know it before
+            manager.connection_file = os.path.join(tempfile.gettempdir(), f"kernel-{uuid.uuid4()}.json")
+        self._expect()
         try:
             kwargs = await super().pre_launch(**kwargs)
-        except OSError as error:
+        except BaseException as error:
+            guard.expect_no_more(Path(manager.connection_file))
             self._forget_in_server()
+            if not isinstance(error, OSError):
+                raise
             self._resume_restarter()
             raise KernelNotStarted(f"{self._name()} was not started: its connection file cannot be written: {error}.") from error
         if self._independent:
@@ -245,6 +252,7 @@ class AdrasteaProvisioner(LocalProvisioner):
             except OSError as error:
                 reasons.append(str(error))
             else:
+                self._expect()
                 return True
         self._no_private = f"no private directory can be made: {'; '.join(reasons)}"
         return False
@@ -434,8 +442,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         self._stderr = None
         if not self._independent and kwargs.get("stderr") is None:
             self._stderr = Stderr(self._says_in_use if self._may_have_new_ports(way) else None)
-        if self._is_guarded():
-            guard.expect(Path(self._manager.connection_file), self._guarded_paths())
+        self._expect()
         try:
             await super().launch_kernel(cmd, **(kwargs | {"stderr": self._stderr.writer} if self._stderr else kwargs))
         except OSError as error:
@@ -456,6 +463,11 @@ class AdrasteaProvisioner(LocalProvisioner):
         paths += [self._private.path] if self._private else []
         paths += [self._own_file] if self._own_file else []
         return paths
+
+    def _expect(self) -> None:
+        """The guard knows of every file before, or as soon as, it is there."""
+        if self._is_guarded():
+            guard.expect(Path(self._manager.connection_file), self._guarded_paths())
 
     def _tell_guard(self, pid: int) -> None:
         if self._is_guarded():

@@ -766,3 +766,18 @@ def test_what_a_killed_launcher_left_is_removed(tmp_path):
     assert kept.path.is_dir() and kept.path != left, "that of a launcher that runs stays"
     kept.remove()
     assert list(base.iterdir()) == []
+
+
+def test_what_was_left_before_it_was_locked_is_removed(tmp_path):
+    """Only when its launcher is not just about to do so; one without a file to lock is of a kernel that outlives its launcher."""
+    left, locked, new, independent = (tmp_path / f"new-adr-{n:08}" for n in range(4))
+    for path in (left, locked, new, independent):
+        path.mkdir()
+        if path != independent:
+            (path / "owner").touch()
+        if path != new:
+            os.utime(path, (1, 1))
+    with (locked / "owner").open() as owner:
+        private.fcntl.flock(owner, private.fcntl.LOCK_EX)
+        private.sweep(tmp_path)
+    assert sorted(tmp_path.iterdir()) == [locked, new, independent]

@@ -24,6 +24,9 @@ from adrastea_provisioner import AdrasteaProvisioner
 from support import false_kernel, make_manager, settings
 settings["transport"], name = sys.argv[1:3]
 false = {"kernel_spec_manager": false_kernel(Path(sys.argv[3]), name, name=name)} if name in ("deaf", "family") else {}
+if sys.argv[4:] == ["unborn"]:
+    false["connection_file"] = ""
+    AdrasteaProvisioner._spawn = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 manager = make_manager(name, **false)
 if sys.argv[4:] == ["untold"]:
     AdrasteaProvisioner._tell_guard = lambda self, pid: os.kill(os.getpid(), signal.SIGKILL)
@@ -58,6 +61,18 @@ def test_no_kernel_stays_whose_number_nobody_knows(way, runtime, tmp_path):
     assert launcher.wait(WAIT_S) == -signal.SIGKILL
     kill(launcher)
     assert [path.name for path in runtime.iterdir() if path.name.startswith(("kernel-", "adr-"))] == []
+
+
+@pytest.mark.parametrize("way", ["ipc", "tcp"])
+def test_no_file_stays_of_a_kernel_that_was_never_started(way, runtime, tmp_path, monkeypatch):
+    """The launcher is killed when all the files are there; that with the key has a name that nobody chose."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    launcher = launch(way, "deaf", tmp_path, "unborn")
+    assert launcher.stdout.readline() == b"ready\n"
+    assert launcher.wait(WAIT_S) == -signal.SIGKILL
+    kill(launcher)
+    assert [path.name for path in runtime.iterdir() if path.name.startswith(("kernel-", "adr-"))] == []
+    assert list(tmp_path.glob("*.json")) == []
 
 
 @pytest.mark.parametrize("name", ["lua", "python3", "deaf", "family"])
