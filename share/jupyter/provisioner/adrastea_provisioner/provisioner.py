@@ -146,6 +146,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     _stderr: Stderr | None = None
     _own_file: Path | None = None
     _started: Connection | None = None
+    _hide_restart: Callable[[], None] = staticmethod(lambda: None)
 
     @property
     def _manager(self) -> Any:
@@ -308,7 +309,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         if self._content is None:
             return await super().launch_kernel(cmd, **kwargs)
         try:
-            with self._pending_in_server(), _interrupts() as interrupted:
+            self._show_in_server()
+            with _interrupts() as interrupted:
                 connection = await self._launch_somehow(self._ways(), cmd, kwargs)
             if interrupted:
                 raise KeyboardInterrupt
@@ -320,6 +322,7 @@ class AdrasteaProvisioner(LocalProvisioner):
                 self._resume_restarter()
             raise
         finally:
+            self._hide_restart()
             guard.expect_no_more(Path(self._manager.connection_file))
 
     async def _launch_somehow(self, ways: list[str], cmd: list[str], kwargs: dict[str, Any]) -> Connection:
@@ -539,31 +542,33 @@ class AdrasteaProvisioner(LocalProvisioner):
         if isinstance(starting, dict) and self.kernel_id not in getattr(server, "_kernels", {}):
             starting.pop(self.kernel_id, None)
 
-    @contextmanager
-    def _pending_in_server(self) -> Iterator[None]:
+    def _show_in_server(self) -> None:
         """While a kernel starts or restarts: a server that ends meanwhile asks all that it knows to end, and must be able to.
 
         jupyter_server refuses to end a kernel that it does not list yet, and would then never end: it is not to know of this
         one, which the guard ends. One that restarts is listed; the server waits for it where it is pending.
         """
         server = self._manager.parent
-        pending = getattr(server, "_pending_kernels", None)
-        if not isinstance(pending, dict):
-            yield
-            return
         if getattr(type(server), "_async_shutdown_kernel", None) is not MultiKernelManager._async_shutdown_kernel:
             self._forget_in_server()
-        if not self._is_restart or self.kernel_id in pending:
-            yield
+        if self._is_restart:
+            self._show_restart()
+
+    def _show_restart(self) -> None:
+        """As pending, from the old process's end on until the new one has started, or until the task that restarts it ends."""
+        pending, task = getattr(self._manager.parent, "_pending_kernels", None), asyncio.current_task()
+        if not isinstance(pending, dict) or self.kernel_id in pending or task is None:
             return
-        restarted = pending[self.kernel_id] = asyncio.get_running_loop().create_future()
-        try:
-            yield
-        finally:
-            if pending.get(self.kernel_id) is restarted:
+        shown = pending[self.kernel_id] = task.get_loop().create_future()
+
+        def hide(_: object = None) -> None:
+            if pending.get(self.kernel_id) is shown:
                 del pending[self.kernel_id]
-            if not restarted.done():  # who waited for it may have been cancelled
-                restarted.set_result(None)
+            if not shown.done():  # who waited for it may have been cancelled
+                shown.set_result(None)
+
+        self._hide_restart = hide
+        task.add_done_callback(hide)
 
     def _forget_addresses(self) -> None:
         """The next start is a first one again."""
@@ -594,7 +599,14 @@ class AdrasteaProvisioner(LocalProvisioner):
         """Whether somebody ends the kernel that is starting; it may end at the first, polite request."""
         return self._ending or bool(self._manager.shutting_down)
 
+    async def shutdown_requested(self, restart: bool = False) -> None:
+        if restart:
+            self._show_restart()
+        await super().shutdown_requested(restart=restart)
+
     async def kill(self, restart: bool = False) -> None:
+        if restart:
+            self._show_restart()
         self._ending = True  # a start that still waits for this process does not try another way
         await super().kill(restart=restart)
 

@@ -542,6 +542,32 @@ def test_a_server_ends_while_a_kernel_restarts(tmp_path):
         asyncio.run(restart_and_end(server))
 
 
+def test_a_server_ends_while_a_kernel_ends_for_a_restart(tmp_path):
+    """Which may take longer than its start. A restart that is cancelled then leaves nothing to wait for."""
+
+    async def restart_and_end(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        manager = server.get_kernel(kernel_id)
+        manager.shutdown_wait_time = 1.0
+        restarting = asyncio.ensure_future(manager.restart_kernel())
+        while kernel_id not in server._pending_kernels:
+            await asyncio.sleep(0)
+        restarting.cancel()
+        with suppress(asyncio.CancelledError):
+            await restarting
+        assert kernel_id not in server._pending_kernels
+        restarting = asyncio.ensure_future(manager.restart_kernel())
+        while kernel_id not in server._pending_kernels:
+            await asyncio.sleep(0)
+        await asyncio.wait_for(server.shutdown_all(), WAIT_S)
+        await restarting
+        assert server.list_kernel_ids() == [] and not manager.has_kernel
+
+    options = {"AdrasteaProvisioner": {"transport": "tcp"}}
+    with server_of(false_kernel(tmp_path, "deaf"), tmp_path, options) as server:
+        asyncio.run(restart_and_end(server))
+
+
 def test_a_restart_that_fails_keeps_the_addresses():
     with running("lua") as (manager, client):
         before = manager.get_connection_info()
