@@ -127,7 +127,7 @@ std::string address_to_bind(const std::string& transport, std::string ip) {
 
 bool is_loopback(std::string ip) {
   if (ip == "localhost") return true;
-  ip = without_brackets(std::move(ip));
+  ip = without_brackets(ip);
   in_addr four{};
   if (::inet_pton(AF_INET, ip.c_str(), &four) == 1) return (ntohl(four.s_addr) >> 24U) == 127;
   in6_addr six{};

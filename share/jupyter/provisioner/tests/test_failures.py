@@ -165,10 +165,14 @@ def test_a_kernel_that_has_bound_may_take_its_time(tmp_path, configure, caplog):
 
 INTERRUPTED = """
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from jupyter_client import AsyncKernelManager, AsyncMultiKernelManager
 from support import false_kernel, make_manager
+
+# As at a terminal, also where these tests run in the background and SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 caller, directory, number = sys.argv[1:]
 specs = false_kernel(Path(directory), "silent", number)
@@ -233,10 +237,14 @@ def test_an_interrupt_reaches_every_start(tmp_path):
 
 INTERRUPTED_TWICE = """
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from jupyter_client import AsyncKernelManager, AsyncMultiKernelManager
 from support import false_kernel
+
+# As at a terminal, also where these tests run in the background and SIGINT is ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 specs = false_kernel(Path(sys.argv[1]), "silent")
 managers = [
