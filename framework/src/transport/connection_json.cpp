@@ -69,7 +69,7 @@ std::string read_curve_key(const json& object, const char* key, const std::strin
   constexpr std::string_view alphabet =
       "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
   if (!has(object, key)) return {};
-  const std::string text = read_text(object, key, "", where);
+  std::string text = read_text(object, key, "", where);
   const bool z85 = text.size() == length && text.find_first_not_of(alphabet) == std::string::npos;
   if (!z85) refuse(where, std::string(key) + " must be 40 characters of Z85 (JEP 145), as zmq_curve_keypair() makes them");
   return text;
