@@ -319,15 +319,18 @@ def test_a_run_leaves_nothing(tmp_path: Path) -> None:
 
 
 def test_what_a_killed_run_left_goes_with_the_next(tmp_path: Path) -> None:
-    home = {**os.environ, "TMPDIR": str(tmp_path)}
-    never_up = shell("echo started >$(dirname $0)/started; exec sleep 600")
+    temporary, started = tmp_path / "tmp", tmp_path / "started"
+    temporary.mkdir()
+    os.mkfifo(started)
+    home = {**os.environ, "TMPDIR": str(temporary)}
+    # Its directory stays as long as the tool waits for it.
+    never_up = shell(f"echo started >{started}; exec sleep 600")
     with subprocess.Popen([TOOL, "--quiet", "--timeout", "600", *never_up], env=home) as tool:
-        while not list(tmp_path.glob("**/started")):
-            time.sleep(0.01)  # polled: the kernel's directory is there, and stays as long as the tool waits for the kernel
+        assert started.read_text() == "started\n"
         tool.kill()
-    assert list(tmp_path.iterdir()) != []
+    assert list(temporary.iterdir()) != []
     run("--quiet", "--only", "execute.empty", *LEAST, env=home)
-    assert list(tmp_path.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def zombies_of(pid: int) -> int:
