@@ -82,6 +82,16 @@ class RelayTest : public testing::Test {
     return types;
   }
 
+  /// Takes a few messages at a time as long as it lives.
+  std::jthread slow_reader(std::size_t subscriber) {
+    return std::jthread([this, subscriber](const std::stop_token& stop) {
+      while (!stop.stop_requested()) {
+        socket_.resume(subscriber, 5);
+        std::this_thread::yield();
+      }
+    });
+  }
+
   MemoryPublisher socket_;
   std::shared_ptr<wire::Identity> identity_ = std::make_shared<wire::Identity>();
   Limits limits_;
@@ -349,17 +359,9 @@ TEST_F(RelayTest, ASlowSubscriberThatReadsGetsEverything) {
   limits.subscriber_patience = 1h;
   Iopub& iopub = start(limits);
   const auto slow = connected("", 5);
-  std::atomic<bool> done{false};
-  std::thread reader([&] {
-    while (!done) {
-      socket_.resume(slow, 5);
-      std::this_thread::yield();
-    }
-  });
+  const std::jthread reader = slow_reader(slow);
   for (int i = 0; i < 500; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
   eventually([&] { return text_of(slow, "a").size() == 500'000; });
-  done = true;
-  reader.join();
   EXPECT_EQ(text_of(slow, "a", "stderr"), "");
 }
 
@@ -369,18 +371,10 @@ TEST_F(RelayTest, ASubscriberOfOneTopicDoesNotFollowForThoseOfEverything) {
   Iopub& iopub = start(limits);
   connected("status");
   const auto slow = connected("", 5);
-  std::atomic<bool> done{false};
-  std::thread reader([&] {
-    while (!done) {
-      socket_.resume(slow, 5);
-      std::this_thread::yield();
-    }
-  });
+  const std::jthread reader = slow_reader(slow);
   for (int i = 0; i < 500; ++i) iopub.text(request("a"), Stream::out, std::string(1000, 'x'));
   iopub.complete(request("a"));
   EXPECT_EQ(text_of(slow, "a").size(), 500'000U);
-  done = true;
-  reader.join();
   EXPECT_EQ(text_of(slow, "a", "stderr"), "");
 }
 
