@@ -13,7 +13,8 @@
 
 namespace adrastea::conformance {
 
-/// What a process has of the system, as many of each kind; the rule abuse.resources stands on it. Threads: any. Errors: none.
+/// What a process has of the system, as many of each kind. The rule abuse.resources stands on it.
+/// Threads: any. Errors: none.
 struct Holdings {
   static constexpr std::array<std::string_view, 3> k_kinds{"open file descriptors", "threads", "zombie children"};
   std::array<std::size_t, k_kinds.size()> counts{};
