@@ -86,9 +86,12 @@ bool lock_alone(int fd) {
 int own(const std::filesystem::path& directory) {
   const std::filesystem::path before = directory / "lock.new";
   const int fd = ::open(before.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-  if (fd < 0 || !lock_alone(fd) || ::rename(before.c_str(), (directory / k_owner).c_str()) != 0)
-    throw Failure("cannot lock " + before.string() + ": " + std::strerror(errno));
-  return fd;
+  if (fd >= 0 && lock_alone(fd) && ::rename(before.c_str(), (directory / k_owner).c_str()) == 0) return fd;
+  const std::string cause = std::strerror(errno);
+  if (fd >= 0) ::close(fd);
+  std::error_code ignored;
+  std::filesystem::remove_all(directory, ignored);
+  throw Failure("cannot lock " + before.string() + ": " + cause);
 }
 
 /// Under another name first: a kernel that outlived its owner for a moment makes no more files in it then. The owner's file
@@ -105,31 +108,38 @@ void remove_owned(const std::filesystem::path& given) {
   std::filesystem::remove_all(directory, failure);
 }
 
-/// Held (shared) by who makes a directory in it, until that has its owner's file; whoever has it alone knows that a
-/// directory without one is nobody's. A descriptor, or -1 where others prevent it. Who sweeps waits for nobody, who makes
-/// one waits for that.
-int lock_folder(const std::filesystem::path& folder, int operation) {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0 || ::flock(fd, operation) == 0) return fd;
-  ::close(fd);
-  return -1;
-}
+/// Held (shared) by who makes a directory in a folder, until that has its owner's file; whoever has it alone knows that a
+/// directory without one is nobody's. Others may prevent it. Who sweeps waits for nobody, who makes one waits for that.
+class FolderLock {
+ public:
+  FolderLock(const std::filesystem::path& folder, int operation)
+      : fd_(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)), held_(fd_ >= 0 && ::flock(fd_, operation) == 0) {}
+  ~FolderLock() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  [[nodiscard]] bool held() const noexcept { return held_; }
+
+ private:
+  int fd_;
+  bool held_;
+};
 
 /// What processes left that were killed with SIGKILL.
 void remove_orphans(const std::filesystem::path& folder) {
-  const int alone = lock_folder(folder, LOCK_EX | LOCK_NB);
+  const FolderLock alone(folder, LOCK_EX | LOCK_NB);
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
     if (!entry.path().filename().string().starts_with(k_prefix)) continue;
     const int fd = ::open((entry.path() / k_owner).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) {
-      if (alone >= 0 && std::filesystem::is_empty(entry.path(), ignored) && !ignored) ::rmdir(entry.path().c_str());
+      if (alone.held() && std::filesystem::is_empty(entry.path(), ignored) && !ignored) ::rmdir(entry.path().c_str());
       continue;
     }
     if (lock_alone(fd)) remove_owned(entry.path());
     ::close(fd);
   }
-  if (alone >= 0) ::close(alone);
 }
 
 void reap_group(pid_t group) {
@@ -148,13 +158,12 @@ class PrivateDirectory {
     const std::filesystem::path folder = temporary_folder();
     static std::once_flag first;
     std::call_once(first, remove_orphans, folder);
-    const int making = lock_folder(folder, LOCK_SH);
+    const FolderLock making(folder, LOCK_SH);
     std::string pattern = folder / (std::string(k_prefix) + "XXXXXX");
     if (::mkdtemp(pattern.data()) == nullptr) throw Failure("mkdtemp " + pattern + ": " + std::strerror(errno));
     path_ = pattern;
-    living().groups.emplace(path_, 0);
     owner_ = own(path_);
-    if (making >= 0) ::close(making);
+    living().groups.emplace(path_, 0);
   }
   PrivateDirectory(const PrivateDirectory&) = delete;
   PrivateDirectory& operator=(const PrivateDirectory&) = delete;
