@@ -42,6 +42,8 @@ _STDERR_LINES = 20
 _STDERR_PATIENCE_S = 0.5
 # A kernel that has said that one of its ports is in use has so long to end or to bind it after all.
 _IN_USE_PATIENCE_S = 1.0
+# A kernel that has shown so long nothing new is asked.
+_SILENCE_S = 0.5
 # How often a kernel is started on new ports because one of its ports was stolen.
 _NEW_PORTS = 5
 # So many starts in a row at which a way failed are no chance: it is not tried any more.
@@ -77,6 +79,8 @@ class _Sign(Protocol[T_co]):
     def sources(self) -> tuple[Any, ...]: ...
 
     def bound(self) -> T_co | None: ...
+
+    def ask(self) -> tuple[Any, ...]: ...
 
 
 class _NotStarted(Exception):
@@ -685,9 +689,9 @@ def _has_ended(pid: int) -> bool:
 def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -> T | None:
     """What the sign says; None when the process has ended, or nothing came of it in `patience` seconds.
 
-    After the alarm, patience is short.
+    After the alarm, patience is short, and the kernel is not asked: it may serve without one of its sockets.
     """
-    deadline = time.monotonic() + patience
+    deadline, alarmed = time.monotonic() + patience, False
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:  # ended, and reaped by somebody who asked whether it lives
@@ -698,15 +702,19 @@ def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -
         for source in (*sign.sources, *([] if alarm is None else [alarm])):
             poller.register(source, zmq.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
-            ready = [source for source, _ in poller.poll(int(1000 * left) + 1)]
+            ready = [source for source, _ in poller.poll(int(1000 * min(left, _SILENCE_S)) + 1)]
             if process in ready:
                 return None
             if alarm in ready:
                 ready.remove(alarm)
                 poller.unregister(alarm)
                 deadline = min(deadline, time.monotonic() + _IN_USE_PATIENCE_S)
+                alarmed = True
             if ready and (said := sign.bound()):
                 return said
+            if not ready and not alarmed:
+                for source in sign.ask():
+                    poller.register(source, zmq.POLLIN)
         return None
     finally:
         os.close(process)

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: BSD-3-Clause
 """The ways to start a kernel. Each writes the file that the kernel reads, and knows what tells that the kernel has bound.
 
-All of them: (1) construct, (2) prepare() before the kernel's process is there, (3) poll `source`, call bound() when it is
-readable, until that returns the connection, (4) close(), also when one of these has failed. One thread at a time.
+All of them: (1) construct, (2) prepare() before the kernel's process is there, (3) poll `sources`, call bound() when one is
+readable, until that returns the connection, and ask() when none has been for a while, (4) close(), also when one of these has
+failed. One thread at a time.
 
 Then the kernel is asked whether it answers: Answer is used in the same way.
 """
@@ -31,6 +32,8 @@ from .connection import PORTS, Connection, chosen_ports, read_json, write_json
 # The sockets' numbers over ipc, in a directory of their own; the registrar has the one after them.
 IPC_NUMBERS = {name: number for number, name in enumerate(PORTS, 1)}
 REGISTRAR_NUMBER = len(PORTS) + 1
+# No client can do without these. A kernel without the others can be asked whether it serves.
+_ASKABLE = {"shell_port": zmq.DEALER, "iopub_port": zmq.SUB}
 
 
 class Start(Protocol):
@@ -41,20 +44,24 @@ class Start(Protocol):
 
     def bound(self) -> Connection | None: ...
 
+    def ask(self) -> tuple[Any, ...]:
+        """After some silence. More sources."""
+        ...
+
     def close(self) -> None: ...
 
 
 class Ipc:
     """Sockets in a private directory, or where the user wants them. They are bound when all five files are there.
 
-    Where the system has no more watches for this user, the heartbeat tells it: clients of a kernel that restarts know no other
-    address, so there is no other way.
+    Some kernels have fewer: then their life tells it. So it does where the system has no more watches for this user: clients of a
+    kernel that restarts know no other address, so there is no other way.
     """
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection, private: bool = True) -> None:
         self._file, self._content, self._connection, self._private = file, content, connection, private
         self._watch: notify.Watch | None = None
-        self._beat: _Beat | None = None
+        self._life: _Life | None = None
 
     def prepare(self) -> None:
         directory = Path(self._connection.ip).parent
@@ -71,15 +78,24 @@ class Ipc:
         except OSError as error:
             if error.errno not in (errno.EMFILE, errno.ENOSPC):
                 raise
-            self._beat = _Beat(self._connection, self._content)
-        self.sources = self._beat.sources if self._beat else (self._watch,)
+            self._life = _Life(self._connection, self._content)
+        self.sources = self._life.sources if self._life else (self._watch,)
 
     def bound(self) -> Connection | None:
-        if self._beat:
-            return self._connection if self._beat.heard() else None
-        assert self._watch
+        if self._life and self._life.shows():
+            return self._connection
+        if not self._watch:
+            return None
         self._refuse_other_names(self._watch.take())
         return self._connection if all(path.is_socket() for path in self._connection.paths()) else None
+
+    def ask(self) -> tuple[Any, ...]:
+        if self._life:
+            self._life.ask()
+        elif all(Path(f"{self._connection.ip}-{self._connection.ports[name]}").is_socket() for name in _ASKABLE):
+            self._life = _Life(self._connection, self._content)
+            return self._life.sources
+        return ()
 
     def _refuse_other_names(self, created: Iterable[str]) -> None:
         """Some kernels write an address as they do over tcp (IP:PORT): no client would find them.
@@ -93,7 +109,7 @@ class Ipc:
                 raise OSError(f"it has bound {prefix.with_name(name)}, and its clients look for names such as {prefix.name}-1")
 
     def close(self) -> None:
-        for source in (self._watch, self._beat):
+        for source in (self._watch, self._life):
             if source:
                 source.close()
 
@@ -122,58 +138,77 @@ class PortZero:
                 return Connection("tcp", self._ip, ports)
         return None
 
+    def ask(self) -> tuple[Any, ...]:
+        return ()
+
     def close(self) -> None:
         if self._watch:
             self._watch.close()
 
 
 class Tcp:
-    """Ports of the launcher's choice. The heartbeat, to which libzmq connects as soon as it is there, tells that it is."""
+    """Ports of the launcher's choice. The kernel's life tells that they are bound."""
 
     def __init__(self, file: Path, content: Mapping[str, Any], connection: Connection) -> None:
         self._file, self._content, self._connection = file, content, connection
-        self._beat: _Beat | None = None
+        self._life: _Life | None = None
 
     def prepare(self) -> None:
         _write_unless_there(self._file, {**self._content, **self._connection.fields()})
-        self._beat = _Beat(self._connection, self._content)
-        self.sources = self._beat.sources
+        self._life = _Life(self._connection, self._content)
+        self.sources = self._life.sources
 
     def bound(self) -> Connection | None:
-        return self._connection if self._beat and self._beat.heard() else None
+        return self._connection if self._life and self._life.shows() else None
+
+    def ask(self) -> tuple[Any, ...]:
+        if self._life:
+            self._life.ask()
+        return ()
 
     def close(self) -> None:
-        if self._beat:
-            self._beat.close()
+        if self._life:
+            self._life.close()
 
 
-class _Beat:
-    """The heartbeat of a kernel that is expected at an address.
+class _Life:
+    """The signs of life of a kernel that is expected at an address.
 
-    A listener alone tells nothing: another program may have the address. ZeroMQ's handshake does, and an echo where the kernel's
-    protocol is so old that it has none.
+    A listener alone tells nothing: another program may have the address. ZeroMQ's handshake with the heartbeat does, and an echo
+    where the kernel's protocol is so old that it has none. Some kernels have no heartbeat: whatever comes back on shell says that
+    such a kernel serves.
     """
 
     def __init__(self, connection: Connection, content: Mapping[str, Any]) -> None:
+        self._content = content
         self._context = zmq.Context()
-        self._heartbeat = self._context.socket(zmq.REQ)
-        self._heartbeat.linger = 0
-        self._heartbeat.ipv6 = ":" in connection.ip
+        self._heartbeat = _client(self._context, zmq.REQ, connection, content)
         self._heartbeat.reconnect_ivl = 10
-        _encrypt(self._heartbeat, content)
-        self._monitor = self._heartbeat.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        self._heartbeat.connect(_endpoint(connection.transport, connection.ip, connection.ports["hb_port"]))
+        self._hears = _connect_watched(self._heartbeat, connection, "hb_port")
         self._heartbeat.send(b"ping")
-        self.sources = (self._monitor, self._heartbeat)
+        others = {name: _client(self._context, kind, connection, content) for name, kind in _ASKABLE.items()}
+        self._unbound = [_connect_watched(client, connection, name) for name, client in others.items()]
+        self._shell = others["shell_port"]
+        self._clients = (self._heartbeat, *others.values())
+        self._asked = False
+        self.sources = (self._hears, self._heartbeat, self._shell, *self._unbound)
 
-    def heard(self) -> bool:
-        if self._monitor.poll(0):
-            recv_monitor_message(self._monitor)
-            return True
-        return bool(self._heartbeat.poll(0))
+    def shows(self) -> bool:
+        for monitor in [*self._unbound]:
+            if monitor.poll(0):
+                recv_monitor_message(monitor)
+                self._unbound.remove(monitor)
+        return bool(self._hears.poll(0) or self._heartbeat.poll(0) or self._shell.poll(0))
+
+    def ask(self) -> None:
+        """Not as soon as that can be: most kernels have a heartbeat, which they bind last."""
+        if not self._unbound and not self._asked:
+            self._asked = True
+            _ask(self._shell, self._content)
 
     def close(self) -> None:
-        self._heartbeat.disable_monitor()
+        for client in self._clients:
+            client.disable_monitor()
         self._context.destroy(linger=0)
 
 
@@ -225,6 +260,9 @@ class Handshake:
         self._socket.send_multipart([identity, b"<IDS|MSG>", self._sign(acknowledgement), acknowledgement])
         return connection
 
+    def ask(self) -> tuple[Any, ...]:
+        return ()
+
     def own_file(self) -> Path:
         """The connection file that the kernel makes for other clients; a kernel that is killed leaves it."""
         return Path(jupyter_runtime_dir()) / f"kernel-{self._kernel_id}.json"
@@ -261,28 +299,41 @@ class Answer:
         self._context = zmq.Context()
 
     def prepare(self) -> None:
-        shell = self._context.socket(zmq.DEALER)
-        shell.linger = 0
-        shell.ipv6 = ":" in self._connection.ip
-        _encrypt(shell, self._content)
-        ip = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._connection.ip, self._connection.ip)
-        shell.connect(_endpoint(self._connection.transport, ip, self._connection.ports["shell_port"]))
-        key, scheme = self._content["key"].encode(), self._content["signature_scheme"]
-        Session(key=key, signature_scheme=scheme).send(shell, "kernel_info_request")
+        shell = _client(self._context, zmq.DEALER, self._connection, self._content)
+        shell.connect(_reached_at(self._connection, "shell_port"))
+        _ask(shell, self._content)
         self.sources = (shell,)
 
     def bound(self) -> bool:
         return True
 
+    def ask(self) -> tuple[Any, ...]:
+        return ()
+
     def close(self) -> None:
         self._context.destroy(linger=0)
 
 
-def _encrypt(client: zmq.Socket[bytes], content: Mapping[str, Any]) -> None:
-    """Where the kernel is to encrypt. Its clients may have any keys: its own are there already."""
+def _client(context: zmq.Context[Any], kind: int, connection: Connection, content: Mapping[str, Any]) -> "zmq.Socket[bytes]":
+    """Where the kernel is to encrypt, so does this. Its clients may have any keys: its own are there already."""
+    client: zmq.Socket[bytes] = context.socket(kind)
+    client.linger = 0
+    client.ipv6 = ":" in connection.ip
     if "curve_publickey" in content:
         client.curve_serverkey = client.curve_publickey = content["curve_publickey"].encode()
         client.curve_secretkey = content["curve_secretkey"].encode()
+    return client
+
+
+def _connect_watched(client: "zmq.Socket[bytes]", connection: Connection, port: str) -> "zmq.Socket[bytes]":
+    """What tells that the other end speaks ZeroMQ."""
+    monitor: zmq.Socket[bytes] = client.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+    client.connect(_reached_at(connection, port))
+    return monitor
+
+
+def _ask(shell: "zmq.Socket[bytes]", content: Mapping[str, Any]) -> None:
+    Session(key=content["key"].encode(), signature_scheme=content["signature_scheme"]).send(shell, "kernel_info_request")
 
 
 def _unlink_stale(path: Path) -> None:
@@ -297,6 +348,11 @@ def _unlink_stale(path: Path) -> None:
             path.unlink(missing_ok=True)
             return
     raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE), str(path))
+
+
+def _reached_at(connection: Connection, port: str) -> str:
+    ip = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(connection.ip, connection.ip)
+    return _endpoint(connection.transport, ip, connection.ports[port])
 
 
 def _endpoint(transport: str, ip: str, port: int | None = None) -> str:

@@ -8,6 +8,7 @@ colon        writes all addresses as those of tcp: over ipc, its sockets have ot
 late         binds what the file says, then says why it ends, with status 3
 brittle      binds what the file says; if that is not tcp, it ends by a signal then
 mute         binds what the file says, and answers nothing
+without      binds what the file says but the ports that ARGUMENT names
 unlucky      says that an address is in use, and ends; the second time, when the file ARGUMENT is there, it is tcp
 once         says that memory is short, and ends; the second time, when the file ARGUMENT is there, it goes on
 doomed       says that it cannot any more, and ends, when the file ARGUMENT is there; or else it is tcp
@@ -37,11 +38,11 @@ import zmq
 PORTS = ("shell_port", "iopub_port", "stdin_port", "control_port", "hb_port")
 
 
-def bind(content: dict, ipc_separator: str) -> list[zmq.Socket]:
+def bind(content: dict, ipc_separator: str, names: tuple[str, ...] = PORTS) -> list[zmq.Socket]:
     sockets = []
-    for name in PORTS:
+    for name in names:
         separator = ":" if content["transport"] == "tcp" else ipc_separator
-        sockets.append(zmq.Context.instance().socket(zmq.ROUTER))
+        sockets.append(zmq.Context.instance().socket(zmq.XPUB if name == "iopub_port" else zmq.ROUTER))
         sockets[-1].bind(f"{content['transport']}://{content['ip']}{separator}{content[name]}")
     return sockets
 
@@ -100,7 +101,8 @@ def main(behaviour: str, file: str, *arguments: str) -> None:
         threading.Thread(target=end_with_launcher, daemon=True).start()
     elif behaviour == "silent" and arguments:
         Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
-    sockets = bind(content, ":" if behaviour == "colon" else "-") if behaviour not in ("silent", "bare") else []
+    names = tuple(name for name in PORTS if behaviour != "without" or name not in arguments[0].split())
+    sockets = bind(content, ":" if behaviour == "colon" else "-", names) if behaviour not in ("silent", "bare") else []
     if behaviour == "brittle" and content["transport"] != "tcp":
         signal.raise_signal(signal.SIGABRT)
     if behaviour == "late":

@@ -163,6 +163,29 @@ def test_a_kernel_that_has_bound_may_take_its_time(tmp_path, configure, caplog):
     manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.parametrize("way", ["auto", "ipc", "tcp", "unwatched"])
+@pytest.mark.parametrize("missing", ["hb_port", "hb_port stdin_port control_port"])
+def test_a_kernel_without_a_heartbeat_starts(tmp_path, configure, no_more_watches, warnings, way, missing):
+    """As it does without the provisioner: clients of its manager do not ask for one. One that serves is alive."""
+    if way == "unwatched":
+        no_more_watches()
+    configure(transport="ipc" if way == "unwatched" else way, patience=5.0)
+    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "without", missing))
+    manager.start_kernel()
+    assert manager.transport == ("tcp" if way == "tcp" else "ipc") and warnings() == []
+    manager.restart_kernel(now=True)
+    assert manager.is_alive()
+    manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("way", ["ipc", "tcp"])
+def test_a_kernel_that_only_answers_has_not_bound(tmp_path, configure, way):
+    """Half a kernel, as one is whose port of iopub was stolen."""
+    configure(transport=way, patience=3.0)
+    text = failure(make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "without", "hb_port iopub_port")))
+    assert "did not bind its sockets" in text
+
+
 INTERRUPTED = """
 import asyncio
 import signal
