@@ -102,11 +102,12 @@ class Guard:
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         """It may still be loading Python: nobody waits for that but a thread.
 
-        It is told before: this process may end before the thread runs.
+        It is told before: this process may end before the thread runs, or may end already and start no more threads.
         """
         self._tell(_END)
         self._process = None
-        threading.Thread(target=process.communicate, name="kernel-guard-end", daemon=True).start()
+        with suppress(RuntimeError):
+            threading.Thread(target=process.communicate, name="kernel-guard-end", daemon=True).start()
 
 
 def _started(pid: int) -> int:

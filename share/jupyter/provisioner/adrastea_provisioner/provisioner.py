@@ -2,6 +2,7 @@
 """The provisioner: which way a kernel is started, what becomes of its process, and what is left of it."""
 
 import asyncio
+import atexit
 import itertools
 import os
 import re
@@ -312,6 +313,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         if self._content is None:
             return await super().launch_kernel(cmd, **kwargs)
+        atexit.register(self._end_with_launcher, os.getpid())
         try:
             self._show_in_server()
             with _interrupts() as interrupted:
@@ -327,6 +329,15 @@ class AdrasteaProvisioner(LocalProvisioner):
             raise
         finally:
             self._hide_restart()
+            atexit.unregister(self._end_with_launcher)
+            guard.expect_no_more(Path(self._manager.connection_file))
+
+    def _end_with_launcher(self, launcher: int) -> None:
+        """As it ends during a start, which nobody goes on with. Not with a fork of it."""
+        if os.getpid() == launcher and not self._independent:
+            self._restarts = False
+            self._end_process()
+            self._forget()
             guard.expect_no_more(Path(self._manager.connection_file))
 
     async def _launch_somehow(self, ways: list[str], cmd: list[str], kwargs: dict[str, Any]) -> Connection:

@@ -147,12 +147,13 @@ def test_server_restarts_a_kernel_that_dies(tmp_path):
         assert first != second
 
 
-def test_server_ends_while_a_kernel_starts(tmp_path):
-    """And another one runs. What was half started ends with it."""
+@pytest.mark.parametrize("guard", [True, False])
+def test_server_ends_while_a_kernel_starts(tmp_path, guard):
+    """And another one runs. What was half started ends with it, and leaves no file."""
     number = tmp_path / "number"
     os.mkfifo(number)
     false_kernel(tmp_path, "silent", str(number))
-    with server(tmp_path) as made:
+    with server(tmp_path, f"--AdrasteaProvisioner.guard={guard}") as made:
         made.start("lua")
         with ThreadPoolExecutor() as requests:
             starting = requests.submit(made.start, "false")
