@@ -168,6 +168,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         self._ending = False
         if self._is_restart and self._is_given_up():
             self._restarts = False
+            guard.expect_no_more(Path(manager.connection_file))
             self._forget()
             raise KernelNotStarted(f"{self._name()} is not restarted, for it was shut down meanwhile.")
         self._independent = bool(kwargs.get("independent", False))
@@ -666,6 +667,10 @@ class AdrasteaProvisioner(LocalProvisioner):
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart=restart)
         self._is_restart = restart
+        if not restart:
+            guard.expect_no_more(Path(self._manager.connection_file))
+        elif self._started is not None:
+            self._expect()  # the next start is to find the file
         if self.pid is not None:
             guard.remove(self.pid)
         self._remove_own_file()

@@ -33,6 +33,9 @@ if sys.argv[4:] == ["untold"]:
 print("ready", flush=True)
 manager.start_kernel()
 print("started", flush=True)
+if sys.argv[4:] == ["between"]:
+    AdrasteaProvisioner.pre_launch = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+    manager.restart_kernel(now=True)
 sys.stdin.read()
 """
 
@@ -73,6 +76,16 @@ def test_no_file_stays_of_a_kernel_that_was_never_started(way, runtime, tmp_path
     kill(launcher)
     assert [path.name for path in runtime.iterdir() if path.name.startswith(("kernel-", "adr-"))] == []
     assert list(tmp_path.glob("*.json")) == []
+
+
+@pytest.mark.parametrize("way", ["ipc", "tcp"])
+def test_no_file_stays_of_a_kernel_that_was_not_restarted(way, runtime, tmp_path):
+    """The launcher is killed when the old process is gone, and the new one not there."""
+    launcher = launch(way, "lua", tmp_path, "between")
+    assert launcher.stdout.readline() + launcher.stdout.readline() == b"ready\nstarted\n"
+    assert launcher.wait(WAIT_S) == -signal.SIGKILL
+    kill(launcher)
+    assert [path.name for path in runtime.iterdir() if path.name.startswith(("kernel-", "adr-"))] == []
 
 
 @pytest.mark.parametrize("name", ["lua", "python3", "deaf", "family"])
