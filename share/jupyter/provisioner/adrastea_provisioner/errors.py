@@ -4,6 +4,7 @@
 import signal
 
 from tornado.web import HTTPError
+from traitlets import TraitError
 
 
 class _AsItIs(str):
@@ -37,6 +38,10 @@ class KernelNotStarted(HTTPError):
 
     def __str__(self) -> str:
         return self.text
+
+
+class WrongSetting(KernelNotStarted, TraitError):
+    """A TraitError, too: programs of Jupyter's, as the console, show it as what it is, on one line."""
 
 
 def ending(status: int) -> str:

@@ -25,11 +25,11 @@ from jupyter_client.localinterfaces import localhost
 from jupyter_client.multikernelmanager import MultiKernelManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from jupyter_core.paths import jupyter_runtime_dir
-from traitlets import Bool, CaselessStrEnum, Float, Unicode
+from traitlets import Bool, CaselessStrEnum, Float, TraitError, Unicode
 
 from . import notify
 from .connection import PORTS, Connection, read_json, remove_unfinished
-from .errors import KernelNotStarted, ending
+from .errors import KernelNotStarted, WrongSetting, ending
 from .guard import end_detached, guard
 from .ports import HeldPorts
 from .private import PrivateDirectory
@@ -152,6 +152,15 @@ class AdrasteaProvisioner(LocalProvisioner):
     _own_file: Path | None = None
     _started: Connection | None = None
     _hide_restart: Callable[[], None] = staticmethod(lambda: None)
+
+    def __init__(self, **kwargs: Any) -> None:
+        try:
+            super().__init__(**kwargs)
+        except TraitError as error:
+            self.kernel_spec, self.kernel_id, self.parent = (kwargs[name] for name in ("kernel_spec", "kernel_id", "parent"))
+            self._forget_in_server()
+            where = f"c.AdrasteaProvisioner in the configuration, or config in {self.kernel_spec.resource_dir}/kernel.json"
+            raise WrongSetting(f"{self._name()} was not started: {str(error).rstrip('.')}; it is set by {where}.") from error
 
     @property
     def _manager(self) -> Any:

@@ -23,6 +23,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning import KernelProvisionerFactory
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
 from support import HERE, WAIT_S, await_end, connect, false_kernel, installed, is_running, make_manager, printed, running, specify
+from traitlets import TraitError
 from traitlets.config import Config
 
 from adrastea_provisioner import AdrasteaProvisioner, KernelNotStarted, notify, private
@@ -411,6 +412,24 @@ def test_a_patience_that_is_none_is_told_at_once(tmp_path, configure, patience):
     assert not (tmp_path / "number").exists()
 
 
+@pytest.mark.parametrize("place", ["configuration", "kernelspec"])
+@pytest.mark.parametrize(
+    ("setting", "value", "legal"), [("transport", "icp", "'handshake'"), ("patience", "long", "float"), ("guard", 7, "boolean")]
+)
+def test_a_setting_that_is_none_says_what_is(tmp_path, configure, place, setting, value, legal):
+    """Programs that show bad configuration as such know it by its type."""
+    chosen = {"provisioner_name": "adrastea-provisioner", "config": {setting: value} if place == "kernelspec" else {}}
+    if place == "configuration":
+        configure(**{setting: value})
+    specs = false_kernel(tmp_path, "silent", str(tmp_path / "number"), metadata={"kernel_provisioner": chosen})
+    with pytest.raises(TraitError):
+        make_manager("false", kernel_spec_manager=specs).start_kernel()
+    text = failure(make_manager("false", kernel_spec_manager=specs))
+    assert text.startswith("Kernel 'false'") and f"'{setting}'" in text and repr(value) in text and legal in text
+    assert "c.AdrasteaProvisioner" in text and str(tmp_path / "kernels" / "false" / "kernel.json") in text
+    assert not (tmp_path / "number").exists()
+
+
 def test_a_path_in_a_directory_that_is_not_there_says_what_to_do(tmp_path):
     manager = make_manager("lua", transport="ipc", ip=str(tmp_path / "no" / "k"))
     with pytest.raises(KernelNotStarted, match="make the directory of KernelManager.ip first: .*/no'"):
@@ -498,9 +517,10 @@ def server_of(specs, directory, options):
         server.context.destroy(linger=0)
 
 
-def test_a_server_ends_after_a_start_that_failed(tmp_path):
+@pytest.mark.parametrize("options", [{}, {"AdrasteaProvisioner": {"transport": "icp"}}], ids=["dead", "misspelt"])
+def test_a_server_ends_after_a_start_that_failed(tmp_path, options):
     async def fail_and_end():
-        with server_of(false_kernel(tmp_path, "die"), tmp_path, {}) as server:
+        with server_of(false_kernel(tmp_path, "die"), tmp_path, options) as server:
             with pytest.raises(KernelNotStarted):
                 await server.start_kernel(kernel_name="false")
             await server.shutdown_all()

@@ -179,6 +179,15 @@ def test_server_tells_the_user_why_a_kernel_did_not_start(tmp_path):
     assert "ModuleNotFoundError" in (tmp_path / "server.log").read_text()
 
 
+def test_server_tells_the_user_of_a_setting_that_is_none(tmp_path):
+    with server(tmp_path, "--AdrasteaProvisioner.transport=icp") as made:
+        with pytest.raises(HTTPError) as error:
+            made.start("lua")
+        assert made.request("GET", "api/kernels") == []
+    message = json.loads(error.value.response.body)["message"]
+    assert "'icp'" in message and "'handshake'" in message and "c.AdrasteaProvisioner" in message
+
+
 def test_server_leaves_no_children_of_a_kernel(tmp_path):
     with server(tmp_path) as made:
         kernel = made.start("python3")
@@ -223,6 +232,14 @@ def test_papermill(tmp_path, name):
     nbformat.write(notebook(name, "print('hello')"), tmp_path / "in.ipynb")
     made = papermill.execute_notebook(tmp_path / "in.ipynb", tmp_path / "out.ipynb", progress_bar=False)
     assert "hello" in made.cells[-1].outputs[0].text
+
+
+def test_console_tells_of_a_setting_that_is_none():
+    """On one line, as it does with its own."""
+    arguments = ["--kernel", "lua", "--AdrasteaProvisioner.transport=icp"]
+    console = subprocess.run([sys.executable, "-m", "jupyter_console", *arguments], capture_output=True, text=True, check=False)
+    last = console.stderr.splitlines()[-1]
+    assert console.returncode == 1 and "Bad config" in last and "'icp'" in last and "c.AdrasteaProvisioner" in last
 
 
 @pytest.mark.parametrize("name", ["lua", "python3"])
