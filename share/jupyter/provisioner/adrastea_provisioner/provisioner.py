@@ -66,6 +66,7 @@ _DETACHED = (
     ": its command has detached itself, and what it left in the background was ended, for it cannot be supervised;"
     " the command has to run as long as the kernel"
 )
+_PERHAPS_DETACHED = "; if its command has detached it (as docker run -d), that has to run as long as the kernel"
 # Whose kernels rewrite their connection file when they have chosen their ports; nothing in a kernelspec says so.
 _REWRITING = re.compile(r"\bipykernel(_launcher)?\b|\badrastea-\w+$")
 
@@ -522,9 +523,10 @@ class AdrasteaProvisioner(LocalProvisioner):
         return _NotStarted(what, lines)
 
     def _explanation(self, failure: _NotStarted) -> str:
+        what = failure.what + (_PERHAPS_DETACHED if failure.status == 0 and not failure.detached else "")
         if not failure.lines:
-            return f"{self._name()} {failure.what}."
-        return "\n    ".join([f"{self._name()} {failure.what}. Its last lines on stderr:", *failure.lines])
+            return f"{self._name()} {what}."
+        return "\n    ".join([f"{self._name()} {what}. Its last lines on stderr:", *failure.lines])
 
     def _adopt(self, connection: Connection) -> KernelConnectionInfo:
         """Makes the manager know what the file says, so that it finds nothing to correct in it."""

@@ -94,6 +94,14 @@ def test_a_kernel_that_detaches_itself_is_ended_and_not_started_again(tmp_path, 
     assert guard_module._started_with(manager.connection_file, os.getpid()) == []
 
 
+def test_a_command_that_may_have_detached_its_kernel_says_what_it_has_to_do(tmp_path, warnings):
+    """Like a kernel that knows no word for a transport that it does not know: it is started every way."""
+    spec = {"argv": ["/bin/sh", "-c", "exit 0"], "display_name": "f", "language": "f"}
+    text = failure(make_manager("false", kernel_spec_manager=specify(tmp_path, "false", spec)))
+    assert "over tcp, with exit status 0" in text and "docker run -d" in text and len(warnings()) == 1
+    assert "docker" not in warnings()[0]
+
+
 def test_what_a_shell_lacks_says_nothing_of_the_kernel(tmp_path, warnings):
     """A login script may complain, and the kernel behind it knows only the next transport."""
     script = 'echo "sh: module: command not found" >&2; echo "only the transport tcp is supported" >&2; exit 4'
