@@ -69,7 +69,7 @@ def refused(tmp_path, **fields):
     _, err = process.communicate(timeout=WAIT_S)
     assert process.returncode == 1, err
     lines = err.strip().splitlines()
-    assert len(lines) == 1, err
+    assert len(lines) == 1 and f"connection file {tmp_path / 'kernel.json'}: " in lines[0], err
     for name in ("curve_publickey", "curve_secretkey"):
         assert not isinstance(fields.get(name), str) or fields[name] not in err
     return lines[0]

@@ -45,9 +45,9 @@ class Registrar:
         self.file.write_text(json.dumps({k: v for k, v in content.items() if v is not None}))
         self.process = None
 
-    def start(self, *arguments):
+    def start(self, *arguments, **options):
         self.process = subprocess.Popen([PROGRAM, "-f", self.file, *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, start_new_session=True)
+                                        stderr=subprocess.PIPE, text=True, start_new_session=True, **options)
 
     def sign(self, *frames):
         return hmac.new(self.key.encode(), b"".join(frames), hashlib.sha256).hexdigest().encode()
@@ -458,6 +458,19 @@ def test_a_kernel_id_that_names_no_file(registrar):
     warning = made.process.stderr.readline()
     assert f"kernel_id names no file, so clients find this kernel by kernel-{made.process.pid}.json" in warning
     assert "letters, digits" in warning, "what to do"
+    use(made, ports)
+
+
+def test_what_is_wrong_with_a_registration_file_is_said_of_that(registrar):
+    """Not of the file that the kernel makes for other clients."""
+    made = documented(registrar, signature_scheme="hmac-nothing")
+    made.start()
+    status, line = made.failed()
+    assert status == 1 and f"connection file {made.file}: " in line
+    made = documented(registrar)
+    made.file.chmod(0o644)
+    ports = register(made)
+    assert f"connection file {made.file}: other users may open it" in made.process.stderr.readline()
     use(made, ports)
 
 

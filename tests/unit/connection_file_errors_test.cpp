@@ -185,6 +185,10 @@ TEST_F(ConnectionErrors, EncryptionIsNeverIgnored) {
   EXPECT_THAT(error_of_json("curve_secretkey", std::string(40, 'a')), says("curve_publickey is missing"));
   EXPECT_THAT(error_of_json("curve_publickey", std::string(40, 'a')), says("curve_secretkey is missing"));
   EXPECT_THAT(error_of_json("curve_publickey", ""), says("curve_publickey must be 40 characters of Z85"));
+  // A server's secret key, and the public one of a client.
+  EXPECT_THAT(error_of_text(R"({"key": "k", "curve_publickey": "Yne@$w-vo<fVvi]a<NY6T1ed:M$fCG*[IaLV{hID",
+                                "curve_secretkey": "JTKVSB%%)wK0E.X)V>+}o?pNmC{O&4W4b!Ni{Lh6"})"),
+              says("curve_publickey does not belong to curve_secretkey"));
   EXPECT_EQ(error_of_text(R"({"key": "k", "curve_publickey": null, "curve_secretkey": null})"), "no error");
 }
 

@@ -90,7 +90,7 @@ transport::ConnectionFile open_connection_file(const KernelOptions& options) {
 
 wire::Signer make_signer(const transport::ConnectionFile& file) {
   auto made = wire::Signer::create(file.info().signature_scheme, file.info().key);
-  if (!made) throw StartupError("connection file " + support::printable(file.path().native()) + ": " + made.error());
+  if (!made) throw StartupError(file.described() + ": " + made.error());
   return std::move(made).value();
 }
 

@@ -60,20 +60,6 @@ int milliseconds(std::chrono::milliseconds time) {
   return static_cast<int>(std::clamp<std::int64_t>(time.count(), 0, std::numeric_limits<int>::max()));
 }
 
-/// Never plain text where encryption was asked for. Clients are anybody who knows the public key; nobody's own key is asked
-/// for, since each client's heartbeat has a new one (JEP 145).
-void require_curve(const ConnectionInfo& info) {
-  if (!can_encrypt()) {
-    throw StartupError(
-        "curve_secretkey asks for encrypted sockets (CurveZMQ), which this libzmq was built without; start the kernel "
-        "without transport encryption, or install a libzmq with curve");
-  }
-  std::array<char, 41> derived{};
-  if (zmq_curve_public(derived.data(), info.curve_secretkey.c_str()) != 0 || info.curve_publickey != derived.data()) {
-    throw StartupError("curve_publickey does not belong to curve_secretkey; make both with zmq_curve_keypair()");
-  }
-}
-
 /// Everything before bind: several options do nothing afterwards.
 ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel, const ConnectionInfo& info,
                      const Limits& limits) {
@@ -81,6 +67,8 @@ ZmqSocket configured(const std::shared_ptr<ZmqContext>& context, Channel channel
   socket.set(ZMQ_LINGER, milliseconds(limits.linger));
   if (info.transport == "tcp" && info.ip.find(':') != std::string::npos) socket.set(ZMQ_IPV6, 1);
   if (info.encrypted()) {
+    // Clients are anybody who knows the public key; nobody's own key is asked for, since each client's heartbeat has a new
+    // one (JEP 145).
     socket.set(ZMQ_CURVE_SERVER, 1);
     socket.set(ZMQ_CURVE_PUBLICKEY, info.curve_publickey);
     socket.set(ZMQ_CURVE_SECRETKEY, info.curve_secretkey);
@@ -265,11 +253,23 @@ class BoundSockets final : public Bound {
 
 bool can_encrypt() noexcept { return zmq_has("curve") == 1; }
 
+void require_curve(const ConnectionInfo& info, const std::string& where) {
+  if (!can_encrypt()) {
+    throw StartupError(
+        where +
+        ": curve_secretkey asks for encrypted sockets (CurveZMQ), which this libzmq was built without; start the kernel "
+        "without transport encryption, or install a libzmq with curve");
+  }
+  std::array<char, 41> derived{};
+  if (zmq_curve_public(derived.data(), info.curve_secretkey.c_str()) != 0 || info.curve_publickey != derived.data()) {
+    throw StartupError(where + ": curve_publickey does not belong to curve_secretkey; make both with zmq_curve_keypair()");
+  }
+}
+
 std::unique_ptr<Bound> bind_all(ConnectionInfo& info, const Limits& limits, int launcher) {
   if (info.transport != "tcp" && info.transport != "ipc") {
     throw StartupError("transport must be \"tcp\" or \"ipc\", not \"" + support::printable(info.transport) + "\"");
   }
-  if (info.encrypted()) require_curve(info);
   support::fork_guard::install();
   require_descriptors();
   // ZeroMQ's threads inherit it.

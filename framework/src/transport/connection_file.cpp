@@ -8,6 +8,7 @@
 #include "transport/connection_info.hpp"
 #include "transport/connection_json.hpp"
 #include "transport/handshake.hpp"
+#include "transport/sockets.hpp"
 
 #include <adrastea/errors.hpp>
 
@@ -111,6 +112,11 @@ std::string default_ip(const std::string& transport, fs::path file) {
   return transport == "ipc" ? file.replace_extension().native() + "-ipc" : "127.0.0.1";
 }
 
+void require_usable(const ConnectionInfo& info, const std::string& where) {
+  require_safe(info, where);
+  if (info.encrypted()) require_curve(info, where);
+}
+
 std::string to_text(const nlohmann::json& content) {
   return content.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
 }
@@ -162,7 +168,8 @@ fs::path reserve_name(const fs::path& wanted, const std::string& text) {
 ConnectionFile ConnectionFile::load(const fs::path& name) {
   ConnectionFile file;
   file.path_ = find_file(name);
-  const std::string where = describe(file.path_);
+  file.described_ = describe(file.path_);
+  const std::string& where = file.described_;
   struct stat status {};
   file.lock_ = open_locked(file.path_, status);
   file.loaded_ = parse_connection_json(read_file(file.lock_, file.path_), where);
@@ -177,7 +184,7 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
   file.info_.ip = address_to_bind(file.info_.transport, std::move(file.info_.ip));
   // Clients can use that name, too: it is no reason to rewrite the file.
   if (file.stored_->ip == "localhost") file.stored_->ip = file.info_.ip;
-  require_safe(file.info_, where);
+  require_usable(file.info_, where);
   return file;
 }
 
@@ -185,7 +192,7 @@ ConnectionFile ConnectionFile::load(const fs::path& name) {
 void ConnectionFile::read_registration(const std::string& where) {
   auto read = std::make_shared<Registration>();
   *read = read_registration_json(loaded_, where, info_);
-  require_safe(info_, where);
+  require_usable(info_, where);
   loaded_ = nlohmann::json::object({{k_mark, path_.native()}});
   // An id that is no file name is the launcher's affair; it only names our file.
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
@@ -238,6 +245,7 @@ ConnectionFile ConnectionFile::create(const std::string& kernel_name, const std:
   if (!ip.empty()) file.info_.ip = address_to_bind(file.info_.transport, ip);
   file.prepare_own(own_stem(), Own::by_process);
   file.reserve_own();
+  file.described_ = describe(file.path_);
   file.info_.key = support::random_hex(32);
   file.info_.kernel_name = kernel_name;
   return file;
@@ -248,8 +256,8 @@ ConnectionFile& ConnectionFile::operator=(ConnectionFile&&) noexcept = default;
 ConnectionFile::~ConnectionFile() = default;
 
 void ConnectionFile::warn() const {
-  if (!readers_.empty()) support::log::warning(describe(path_) + ": " + readers_);
-  if (const auto exposed = exposure(info_)) support::log::warning(describe(path_) + ": " + *exposed);
+  if (!readers_.empty()) support::log::warning(described_ + ": " + readers_);
+  if (const auto exposed = exposure(info_)) support::log::warning(described_ + ": " + *exposed);
 }
 
 void ConnectionFile::store() {

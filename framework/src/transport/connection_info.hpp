@@ -61,6 +61,8 @@ class ConnectionFile {
   ~ConnectionFile();
 
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
+  /// Which file the settings come from, as messages about them begin.
+  [[nodiscard]] const std::string& described() const noexcept { return described_; }
   /// Where to register; nothing for a connection file.
   [[nodiscard]] const Registration* registration() const noexcept { return registration_.get(); }
   [[nodiscard]] ConnectionInfo& info() noexcept { return info_; }
@@ -84,6 +86,7 @@ class ConnectionFile {
 
   std::shared_ptr<const Registration> registration_;
   std::filesystem::path path_;
+  std::string described_;
   ConnectionInfo info_;
   nlohmann::json loaded_ = nlohmann::json::object();
   std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet

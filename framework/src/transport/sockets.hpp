@@ -99,6 +99,10 @@ struct Bound {
 /// Whether this libzmq has CurveZMQ.
 [[nodiscard]] bool can_encrypt() noexcept;
 
+/// Throws StartupError, which begins with `where` the keys are, when the sockets of such a kernel cannot be encrypted.
+/// Never plain text where encryption was asked for.
+void require_curve(const ConnectionInfo& info, const std::string& where);
+
 /// Binds all five or throws StartupError naming channel, endpoint and cause, with nothing left bound or on disk.
 /// Chooses ports that are 0 and puts what it got into `info`.
 /// ipc: a live endpoint of another process is never taken, a stale socket is replaced, any other file is left alone; each
