@@ -12,6 +12,7 @@ import os
 import re
 import resource
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,7 +29,8 @@ from jupyter_client import BlockingKernelClient
 from jupyter_client.ioloop import AsyncIOLoopKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 from support import BUILD, PORTS, ROOT, WAIT_S
-from test_handshake import Registrar, acknowledge, take_ports
+from test_handshake import Registrar, acknowledge, handshake_request, take_ports
+from test_handshake import connected as registered_client
 from traitlets.config import Config
 
 sys.path.append(str(ROOT / "tests" / "storm"))
@@ -226,19 +228,84 @@ def test_a_limit_for_the_size_of_files(place, start):
     assert [entry.name for entry in place.iterdir()] == [file.name]
 
 
-def test_the_runtime_directory_vanishes_while_it_registers(place):
-    made = Registrar(place, zmq.ROUTER)
-    try:
-        content = json.loads(made.file.read_text())
-        made.file.write_text(json.dumps({**content, "registration_ip": made.ip, "kernel_id": made.kernel_id}))
-        made.start()
-        identity, _ = take_ports(made)
-        (place / "run").rmdir()
+@pytest.fixture(params=["documented", "positron"])
+def registered(place, request):
+    """A launcher where a kernel registers; it knows the kernel without a file."""
+    made = Registrar(place, zmq.ROUTER if request.param == "documented" else zmq.REP)
+    content = json.loads(made.file.read_text())
+    fields = {"registration_ip": made.ip, "kernel_id": made.kernel_id} if request.param == "documented" else {"ip": made.ip}
+    made.file.write_text(json.dumps(content | fields))
+    made.file.chmod(0o600)
+    yield made
+    made.close()
+
+
+def goes_on(made, meanwhile=lambda: None, **options):
+    """The only line that a kernel says which registers, serves and ends as it is asked to."""
+    made.start("--no-history", **options)
+    if made.socket.type == zmq.ROUTER:
+        identity, ports = take_ports(made)
+        meanwhile()
         acknowledge(made, identity)
-        status, line = made.failed()
-        assert status == 1 and str(place / "run") in line and "No such file or directory" in line
-    finally:
-        made.close()
+        name = f"kernel-{made.kernel_id}.json"
+    else:
+        session, request = handshake_request(made)
+        meanwhile()
+        ports = request["content"]
+        made.socket.send_multipart(session.serialize(session.msg("handshake_reply", {"status": "ok"}, parent=request)))
+        name = f"kernel-{made.process.pid}.json"
+    with registered_client(made, ports) as client:
+        client.shutdown(reply=True, timeout=WAIT_S)
+    _, err = made.process.communicate(timeout=WAIT_S)
+    assert made.process.returncode == 0, err
+    (line,) = err.splitlines()
+    assert f"only clients of its launcher find this kernel, for there can be no {name}: " in line
+    return line
+
+
+def test_a_registered_kernel_needs_no_runtime_directory(place, registered):
+    (place / "run").touch()
+    line = goes_on(registered)
+    assert f"runtime directory {place / 'run'}: " in line and "set JUPYTER_RUNTIME_DIR" in line
+
+
+def test_a_registered_kernel_needs_no_room(small_disk, registered, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(small_disk))
+    with pytest.raises(OSError, match="No space left"):
+        (small_disk / "filler").write_bytes(bytes(1 << 20))
+    assert "No space left on device" in goes_on(registered)
+    assert [entry.name for entry in small_disk.iterdir()] == ["filler"]
+
+
+def test_a_registered_kernel_needs_no_disk_that_can_be_written(small_disk, registered, monkeypatch):
+    monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(small_disk))
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    assert "Read-only file system" in goes_on(registered)
+
+
+def test_a_registered_kernel_may_have_a_limit_for_the_size_of_files(place, registered):
+    line = goes_on(registered, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    assert "File too large" in line
+    assert list((place / "run").iterdir()) == []
+
+
+@pytest.mark.parametrize("registered", ["documented"], indirect=True)
+def test_the_file_of_a_kernel_that_was_killed_does_not_stay_for_its_successor(place, registered):
+    """Where that one cannot write its own: clients would look for it where it is not."""
+    registered.start()
+    identity, ports = take_ports(registered)
+    acknowledge(registered, identity)
+    with registered_client(registered, ports):
+        registered.process.kill()
+        registered.process.communicate()
+    assert (place / "run" / f"kernel-{registered.kernel_id}.json").exists()
+    goes_on(registered, preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)))
+    assert list((place / "run").iterdir()) == []
+
+
+def test_the_runtime_directory_may_vanish_while_a_kernel_registers(place, registered):
+    line = goes_on(registered, meanwhile=lambda: shutil.rmtree(place / "run"))
+    assert str(place / "run") in line and "No such file or directory" in line
 
 
 # Started like this a kernel has a launcher that is not its test: the launcher says the kernel's number, then waits to be killed.

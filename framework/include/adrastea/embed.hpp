@@ -66,7 +66,7 @@ class ADRASTEA_EXPORT Kernel {
 
   void stop();
 
-  /// The file that clients connect with.
+  /// The file that clients connect with; empty for a kernel that has registered with its launcher and could make none.
   [[nodiscard]] const std::filesystem::path& connection_file() const;
 
  private:

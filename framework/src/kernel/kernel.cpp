@@ -285,7 +285,7 @@ std::unique_ptr<transport::Bound> Kernel::Impl::bind() {
   if (const auto* registration = file_.registration())
     transport::register_kernel(*registration, file_.info(), options_.limits, parent_.fd.get());
   file_.store();
-  support::log::debug("clients connect with " + file_.path().string());
+  if (!file_.path().empty()) support::log::debug("clients connect with " + file_.path().string());
   file_.warn();
   if (!parent_.remark.empty()) support::log::warning(parent_.remark);
   return bound;

@@ -3,6 +3,7 @@
 #include "support/cause.hpp"
 #include "support/ids.hpp"
 #include "support/log.hpp"
+#include "support/no_file_size_signal.hpp"
 #include "support/printable.hpp"
 #include "support/unique_fd.hpp"
 #include "transport/connection_info.hpp"
@@ -144,6 +145,7 @@ bool is_of_this_registration(const fs::path& path, const std::string& key) {
 /// A new file of ours with this text, by the wanted name or one beside it. Two kernels that start in one process, or on two
 /// machines that share this directory, never get the same one.
 fs::path reserve_name(const fs::path& wanted, const std::string& text) {
+  const support::NoFileSizeSignal error_instead;
   for (int n = 1;; ++n) {
     fs::path path = wanted;
     if (n > 1) path.replace_filename(wanted.stem().native() + "-" + std::to_string(n) + ".json");
@@ -198,13 +200,13 @@ void ConnectionFile::read_registration(const std::string& where) {
   constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
   const bool names_a_file = !read->kernel_id.empty() && read->kernel_id.size() <= 100 &&
                             read->kernel_id.find_first_not_of(plain) == std::string::npos;
-  if (names_a_file) {
-    prepare_own("kernel-" + read->kernel_id, Own::by_id);
-  } else {
-    prepare_own(own_stem(), Own::by_process);
-    reserve_own();
+  try {
+    prepare_own(names_a_file ? "kernel-" + read->kernel_id : own_stem(), names_a_file ? Own::by_id : Own::by_process);
+    if (!names_a_file) reserve_own();
+  } catch (const StartupError& error) {
+    do_without_own(error.what());
   }
-  if (!names_a_file && !read->kernel_id.empty()) {
+  if (!names_a_file && !read->kernel_id.empty() && without_own_.empty()) {
     support::log::warning(where + ": kernel_id names no file, so clients find this kernel by " + path_.filename().native() +
                           "; one of at most 100 letters, digits, - and _ does");
   }
@@ -213,14 +215,15 @@ void ConnectionFile::read_registration(const std::string& where) {
 
 void ConnectionFile::prepare_own(const std::string& stem, Own own) {
   const fs::path directory = runtime_directory();
+  own_ = own;
+  path_ = directory / (stem + ".json");
   try {
     if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
       throw std::system_error(errno, std::generic_category(), "cannot make it");
     if (::access(directory.c_str(), W_OK | X_OK) != 0)
       throw std::system_error(errno, std::generic_category(), "cannot make a file in it");
-    own_ = own;
-    path_ = fs::absolute(directory) / (stem + ".json");
+    path_ = fs::absolute(path_);
   } catch (const std::system_error& error) {
     throw_unusable(directory, error);
   }
@@ -240,6 +243,15 @@ void ConnectionFile::reserve_own() {
   }
 }
 
+/// Clients of the launcher find the kernel all the same. What says where it is not goes.
+void ConnectionFile::do_without_own(const std::string& why) {
+  without_own_ = "only clients of its launcher find this kernel, for there can be no " +
+                 support::printable(path_.filename().native()) + ": " + why;
+  if (own_ == Own::by_id && is_of_this_registration(path_, info_.key)) ::unlink(path_.c_str());
+  removal_ = {};
+  path_.clear();
+}
+
 ConnectionFile ConnectionFile::create(const std::string& kernel_name, const std::string& ip) {
   ConnectionFile file;
   if (!ip.empty()) file.info_.ip = address_to_bind(file.info_.transport, ip);
@@ -256,13 +268,23 @@ ConnectionFile& ConnectionFile::operator=(ConnectionFile&&) noexcept = default;
 ConnectionFile::~ConnectionFile() = default;
 
 void ConnectionFile::warn() const {
+  if (!without_own_.empty()) support::log::warning(without_own_);
   if (!readers_.empty()) support::log::warning(described_ + ": " + readers_);
   if (const auto exposed = exposure(info_)) support::log::warning(described_ + ": " + *exposed);
 }
 
 void ConnectionFile::store() {
   const support::UniqueFd until_it_is_written = std::move(lock_);
-  if (stored_ == info_) return;
+  if (stored_ == info_ || !without_own_.empty()) return;
+  try {
+    write();
+  } catch (const StartupError& error) {
+    if (registration_ == nullptr) throw;
+    do_without_own(error.what());
+  }
+}
+
+void ConnectionFile::write() {
   // Not before: until it has acknowledged the registration, the launcher may make one by that name.
   if (own_ == Own::by_id) reserve_own();
   nlohmann::json merged = loaded_;

@@ -46,7 +46,8 @@ struct ConnectionInfo {
 /// Usage: load() what a launcher wrote, or create() an own one; bind; register where a registration file says so (JEP 66);
 ///   then store() what the sockets got. A registration file stays as it is, and an own connection file is made beside the
 ///   others of this user, for other clients: kernel-<kernel_id>.json, in place of the one that a kernel with the same id
-///   and key left when it was killed; one that its launcher has made there stays, and ours has another name.
+///   and key left when it was killed; one that its launcher has made there stays, and ours has another name. Where it
+///   cannot be made there is none, and warn() says so.
 /// Threads: one. Errors: StartupError that names path, key and cause.
 /// Lifetime: a file that create() made is removed with the object (by the process that made it); a loaded one never.
 class ConnectionFile {
@@ -60,6 +61,7 @@ class ConnectionFile {
   ConnectionFile& operator=(ConnectionFile&&) noexcept;
   ~ConnectionFile();
 
+  /// Empty for a registered kernel whose own file cannot be made.
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
   /// Which file the settings come from, as messages about them begin.
   [[nodiscard]] const std::string& described() const noexcept { return described_; }
@@ -83,6 +85,8 @@ class ConnectionFile {
   enum class Own { nothing, by_process, by_id };
   void prepare_own(const std::string& stem, Own own);
   void reserve_own();
+  void do_without_own(const std::string& why);
+  void write();
 
   std::shared_ptr<const Registration> registration_;
   std::filesystem::path path_;
@@ -92,8 +96,9 @@ class ConnectionFile {
   std::optional<ConnectionInfo> stored_;  // what the file says now; nothing: it does not exist yet
   support::ExitFile removal_;             // set for an own file
   Own own_ = Own::nothing;
-  support::UniqueFd lock_;  // of a loaded file, until store()
-  std::string readers_;     // whom the loaded file lets read the key, if anybody
+  support::UniqueFd lock_;   // of a loaded file, until store()
+  std::string without_own_;  // why a registered kernel has no own file
+  std::string readers_;      // whom the loaded file lets read the key, if anybody
 };
 
 /// $JUPYTER_RUNTIME_DIR, else runtime/ in Jupyter's data directory.
