@@ -178,7 +178,7 @@ def test_a_kernel_without_a_heartbeat_starts(tmp_path, configure, no_more_watche
     """As it does without the provisioner: clients of its manager do not ask for one. One that serves is alive."""
     if way == "unwatched":
         no_more_watches()
-    configure(transport="ipc" if way == "unwatched" else way, patience=5.0)
+    configure(transport="ipc" if way == "unwatched" else way, patience=WAIT_S)
     manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "without", missing))
     manager.start_kernel()
     assert manager.transport == ("tcp" if way == "tcp" else "ipc") and warnings() == []
