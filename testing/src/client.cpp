@@ -176,8 +176,9 @@ KernelClient::Impl::Impl(Connection connection, ClientOptions options)
 
 zmq::socket_t KernelClient::Impl::connect(Channel channel, zmq::socket_type type) {
   zmq::socket_t socket(context_, type);
-  // Not 0: libzmq may end the process where a kernel dies within a message whose socket is closed at that moment.
-  socket.set(zmq::sockopt::linger, 100);
+  // Not 0 where messages have several frames: libzmq may end the process where a kernel dies within one whose socket is
+  // closed at that moment. A subscription has one, and would be waited for whenever the kernel has ended.
+  socket.set(zmq::sockopt::linger, type == zmq::socket_type::sub ? 0 : 100);
   socket.set(zmq::sockopt::rcvhwm, 0);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::reconnect_ivl, 5);

@@ -39,7 +39,7 @@ struct RawPeer::Sockets {
   void connect(Channel channel, const testing::Connection& connection, const RawPeerOptions& options) {
     const auto type = channel == Channel::iopub ? zmq::socket_type::sub : zmq::socket_type::dealer;
     zmq::socket_t socket(context, type);
-    socket.set(zmq::sockopt::linger, 100);  // as in KernelClient
+    socket.set(zmq::sockopt::linger, channel == Channel::iopub ? 0 : 100);  // as in KernelClient
     socket.set(zmq::sockopt::sndhwm, 0);
     socket.set(zmq::sockopt::rcvhwm, options.receive_limit);
     socket.set(zmq::sockopt::ipv6, true);
