@@ -400,7 +400,7 @@ KernelClient::Impl::Came KernelClient::Impl::wait(std::chrono::milliseconds time
     if (options_.process_fd >= 0 && !after_the_end_) items.push_back({nullptr, options_.process_fd, ZMQ_POLLIN, 0});
     zmq::poll(items, after_the_end_ ? std::min(after_the_end_->left(), deadline.left()) : deadline.left());
     const bool ended = items.back().socket == nullptr && (items.back().revents & ZMQ_POLLIN) != 0;
-    if (ended) after_the_end_ = Deadline(std::chrono::seconds(2));
+    if (ended) after_the_end_ = Deadline(options_.aftermath);
   }
   return Came::message;
 }

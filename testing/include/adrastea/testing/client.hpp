@@ -26,6 +26,8 @@ struct ClientOptions {
   bool connect_stdin = true;
   bool exact_parents = true;  ///< see Oracle
   int process_fd = -1;        ///< a pidfd, so that waits fail soon after the kernel has ended
+  /// How long what a kernel sent before its end may be on its way.
+  std::chrono::milliseconds aftermath{2000};
   /// What breaks a standing rule goes here and the client goes on, for programs that judge kernels. Without it the call
   /// that saw it fails, for tests.
   ViolationSink on_violation{};
