@@ -92,12 +92,12 @@ std::vector<Rule> watched_rules() {
     rules.push_back({rule.id, rule.section, Level::must, rule.requirement, "watches every message of every case",
                      "no message that breaks it"});
   }
-  rules.push_back(
-      {std::string(k_resources_rule), "Robustness", Level::should,
-       "What abuse made a kernel take of the system it gives back.",
-       "counts its file descriptors, threads and zombie children after every abuse.* case; when there are more than "
-       "a kernel has that served some requests, repeats the case with the same kernel",
-       "as many as before once the clients have gone, or no more with each repetition"});
+  rules.push_back({std::string(k_resources_rule), "Robustness", Level::should,
+                   "What abuse made a kernel take of the system it gives back.",
+                   "counts its file descriptors, threads, zombie children and memory after every abuse.* case; when there "
+                   "are more than "
+                   "a kernel has that served some requests, repeats the case with the same kernel",
+                   "as many as before once the clients have gone, or no more (4 MiB, of memory) with each repetition"});
   return rules;
 }
 

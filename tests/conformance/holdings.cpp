@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #include "holdings.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -43,6 +45,14 @@ std::optional<std::size_t> zombies_of(pid_t parent) {
   return count;
 }
 
+std::optional<std::size_t> resident_kib_of(const fs::path& process) {
+  std::ifstream file(process / "statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  if (!(file >> total >> resident)) return std::nullopt;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)) / 1024;
+}
+
 std::string counts_of(const std::vector<Holdings>& levels, std::size_t kind) {
   std::string text;
   for (const auto& level : levels) text += (text.empty() ? "" : ", ") + std::to_string(level.counts.at(kind));
@@ -51,8 +61,12 @@ std::string counts_of(const std::vector<Holdings>& levels, std::size_t kind) {
 
 }  // namespace
 
+bool Holdings::counts_within(const Holdings& others) const {
+  return std::equal(counts.begin(), counts.begin() + k_memory, others.counts.begin(), std::less_equal<>());
+}
+
 bool Holdings::within(const Holdings& others) const {
-  return std::equal(counts.begin(), counts.end(), others.counts.begin(), std::less_equal<>());
+  return counts_within(others) && counts[k_memory] < others.counts[k_memory] + k_steps[k_memory];
 }
 
 std::optional<Holdings> holdings_of(pid_t process) {
@@ -60,8 +74,9 @@ std::optional<Holdings> holdings_of(pid_t process) {
   const auto descriptors = entries_of(directory / "fd");
   const auto threads = entries_of(directory / "task");
   const auto zombies = zombies_of(process);
-  if (!descriptors || !threads || !zombies) return std::nullopt;
-  return Holdings{{*descriptors, *threads, *zombies}};
+  const auto memory = resident_kib_of(directory);
+  if (!descriptors || !threads || !zombies || !memory) return std::nullopt;
+  return Holdings{{*descriptors, *threads, *zombies, *memory}};
 }
 
 std::optional<Holdings> settled_holdings(pid_t process, const Holdings& most, std::chrono::milliseconds time) {
@@ -73,14 +88,14 @@ std::optional<Holdings> settled_holdings(pid_t process, const Holdings& most, st
     if (!now) return std::nullopt;
     std::transform(least.counts.begin(), least.counts.end(), now->counts.begin(), least.counts.begin(),
                    [](std::size_t a, std::size_t b) { return std::min(a, b); });
-    if (least.within(most) || std::chrono::steady_clock::now() >= end) return least;
+    if (least.counts_within(most) || std::chrono::steady_clock::now() >= end) return least;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));  // polled: /proc, which tells nobody of a change
   }
 }
 
 void Growth::add(const Holdings& next) {
   for (std::size_t kind = 0; kind < grows_.size(); ++kind)
-    grows_.at(kind) = grows_.at(kind) && next.counts.at(kind) > last().counts.at(kind);
+    grows_.at(kind) = grows_.at(kind) && next.counts.at(kind) >= last().counts.at(kind) + Holdings::k_steps.at(kind);
   levels_.push_back(next);
 }
 
@@ -92,7 +107,8 @@ std::vector<std::string> Growth::findings(const Holdings& left) const {
   std::vector<std::string> found;
   const std::size_t repetitions = levels_.size() - 1;
   for (std::size_t kind = 0; kind < grows_.size(); ++kind) {
-    if (!grows_.at(kind) || left.counts.at(kind) < first().counts.at(kind) + repetitions) continue;
+    const std::size_t steps = repetitions * Holdings::k_steps.at(kind);
+    if (!grows_.at(kind) || left.counts.at(kind) < first().counts.at(kind) + steps) continue;
     found.push_back(std::string(Holdings::k_kinds.at(kind)) + ": " + counts_of(levels_, kind) +
                     " with each repetition of the same; still " + std::to_string(left.counts.at(kind)) +
                     " when all clients had gone and the kernel had had time to give them back");

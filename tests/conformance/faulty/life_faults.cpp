@@ -11,6 +11,7 @@
 #include <memory>
 #include <mutex>
 #include <stop_token>
+#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -232,6 +233,14 @@ void leave_a_thread() {
   });
 }
 
+/// Not without end: some cases ask a thousand times. In control's thread.
+void leave_memory() {
+  constexpr std::size_t most = 50;
+  constexpr std::size_t size = 6U << 20U;
+  static std::vector<std::string> left;
+  if (left.size() < most) left.emplace_back(size, 'x');
+}
+
 std::vector<Fault> resource_faults() {
   return {
       {"descriptors-kept", "Opens a file for a request and does not close it.", {"abuse.resources"}, {}, on_control([] {
@@ -247,6 +256,7 @@ std::vector<Fault> resource_faults() {
        {"abuse.resources"},
        {},
        on_control(leave_a_zombie)},
+      {"memory-kept", "Keeps 6 MiB of each request.", {"abuse.resources"}, {}, on_control(leave_memory)},
   };
 }
 
