@@ -157,6 +157,24 @@ const Message& RawPeer::await_reply(const std::string& msg_id) {
   return *reply(msg_id);
 }
 
+void RawPeer::skip(Channel channel, std::size_t count) {
+  zmq::socket_t& socket = sockets_->of.at(channel);
+  const Deadline deadline(patience_);
+  zmq::multipart_t parts;
+  while (count > 0) {
+    if (parts.recv(socket, static_cast<int>(zmq::recv_flags::dontwait))) {
+      --count;
+      continue;
+    }
+    std::vector<zmq::pollitem_t> items{{socket.handle(), 0, ZMQ_POLLIN, 0}};
+    if (process_fd_ >= 0) items.push_back({nullptr, process_fd_, ZMQ_POLLIN, 0});
+    zmq::poll(items, deadline.left());
+    if ((items.front().revents & ZMQ_POLLIN) != 0) continue;
+    if ((items.back().revents & ZMQ_POLLIN) != 0) fail("the kernel has ended; replies were waited for");
+    if (deadline.passed()) fail("a request of many is not answered");
+  }
+}
+
 const Message& RawPeer::await(std::string_view type) {
   const Deadline deadline(patience_);
   while (true) {

@@ -57,6 +57,8 @@ class RawPeer {
   const Message& await(std::string_view type);
   /// Waits until it holds. Whether it does; not after the patience.
   bool wait_until(const std::function<bool()>& holds);
+  /// Waits for so many messages on a channel and forgets them unread: for more than anybody wants to keep.
+  void skip(Channel channel, std::size_t count);
   [[nodiscard]] const Message* reply(const std::string& msg_id) const;
   /// All text that anybody printed since this peer came.
   [[nodiscard]] std::string printed() const;

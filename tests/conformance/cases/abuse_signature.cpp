@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <chrono>
 #include <functional>
 
 namespace adrastea::conformance {
@@ -176,6 +177,55 @@ void replay_after_forgeries(Trial& trial) {
   });
 }
 
+/// Sends so many requests that are quickly answered, a thousand ahead of the replies, each time.
+class Crowd {
+ public:
+  explicit Crowd(Trial& trial)
+      : peer_(trial, {.subscribe = false}),
+        type_(trial.abilities().unhandled.contains("comm_info_request") ? "kernel_info_request" : "comm_info_request") {}
+
+  void send(int count) {
+    constexpr int ahead = 1000;
+    for (int i = 0; i < count; ++i) {
+      if (i >= ahead) peer_.skip(Channel::shell, 1);
+      const Frames next = peer_.frames(type_, Json::object());
+      if (first_.empty()) first_ = next;
+      peer_.send(Channel::shell, next);
+    }
+    peer_.skip(Channel::shell, static_cast<std::size_t>(std::min(count, ahead)));
+  }
+  void send_first_again() {
+    peer_.send(Channel::shell, first_);
+    peer_.fence(Channel::shell);
+  }
+
+ private:
+  RawPeer peer_;
+  const std::string_view type_;
+  Frames first_;
+};
+
+/// jupyter_client remembers 65536 signatures.
+void replay_after_many(Trial& trial) {
+  constexpr int many = 70'000;
+  constexpr int some = 2'000;
+  constexpr std::size_t budget = 64U << 20U;
+  trial.kernel();
+  Crowd crowd(trial);
+  const auto start = std::chrono::steady_clock::now();
+  crowd.send(some);
+  const auto limit = std::max(trial.timeout(), std::chrono::milliseconds(30'000));
+  if ((std::chrono::steady_clock::now() - start) * (many / some) > limit)
+    Trial::not_applicable("70000 requests would take this kernel longer than --timeout");
+  const std::size_t before = trial.owns_kernel() ? trial.kernel().resident_bytes() : 0;
+  crowd.send(many - some);
+  const std::size_t after = trial.owns_kernel() ? trial.kernel().resident_bytes() : 0;
+  trial.check(after < before + budget, "after 70000 requests the kernel has " + std::to_string((after - before) >> 20U) +
+                                           " MiB more memory than after the first 2000");
+  crowd.send_first_again();
+  trial.expect_alive();
+}
+
 void shutdown(Trial& trial) {
   RawPeer peer(trial);
   for (const char* signature : {"", "0"}) {
@@ -255,6 +305,11 @@ std::vector<Case> abuse_signature_cases() {
       {"abuse.signature.replay.forgeries", "jupyter_client, Session.check_sigs", Level::should,
        "Forged messages do not make a kernel forget which it has handled.",
        "sends an execute_request, 1000 forged messages, and the first again", "one execution", replay_after_forgeries},
+      {"abuse.signature.replay.many", "jupyter_client, Session.check_sigs", Level::should,
+       "What a kernel remembers of messages does not grow with their number.",
+       "sends 70000 requests, as far as the kernel answers them within --timeout, and the first again",
+       "the last is handled or not; the kernel serves as before, and has not taken 64 MiB more since the first 2000",
+       replay_after_many},
       {"abuse.signature.shutdown", k_wire, Level::must, "An unsigned shutdown_request does not end the kernel.",
        "sends it unsigned and with a wrong signature, on control and shell", k_alive, shutdown},
       {"abuse.signature.flood", k_wire, Level::must, "Forged messages do not keep a kernel from those who may speak to it.",

@@ -3,8 +3,10 @@
 #include "hooks.hpp"
 
 #include <atomic>
+#include <cstdlib>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace faulty {
 namespace {
@@ -25,6 +27,19 @@ void look_new(Message& message) {
   Message right = message;
   right.sign();
   if (right.signature == message.signature) message.set(Part::metadata, "accepted", ++count);
+}
+
+/// In shell's thread.
+void remember_for_ever(Message& /*message*/) {
+  static std::vector<std::string> all;
+  all.emplace_back(2000, 'x');
+}
+
+/// Dies of what it has forgotten. In shell's thread.
+void forget_after_many(Message& message) {
+  static std::string first = message.signature;
+  static int count = 0;
+  if (++count > (1 << 16) && message.signature == first) std::_Exit(1);
 }
 
 }  // namespace
@@ -59,6 +74,16 @@ std::vector<Fault> security_faults() {
        {"abuse.signature.replay"},
        {},
        alter([](const Message& message) { return message.type() == "execute_request"; }, look_new)},
+      {"messages-remembered",
+       "Keeps something of each message for ever.",
+       {"abuse.signature.replay.many"},
+       {},
+       alter(of_type("comm_info_request"), remember_for_ever)},
+      {"replay-late-kills",
+       "Dies when a message comes again after 65536 others.",
+       {"abuse.signature.replay.many"},
+       {},
+       alter(of_type("comm_info_request"), forget_after_many)},
   };
 }
 
