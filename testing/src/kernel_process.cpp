@@ -202,6 +202,16 @@ std::string to_string(const Ending& ending) {
   return "ended by signal " + std::to_string(ending.signal) + (name != nullptr ? std::string(" (SIG") + name + ")" : "");
 }
 
+namespace {
+
+Ending ending_of(int status, bool told_by_init) {
+  if (WIFSIGNALED(status)) return {0, WTERMSIG(status)};
+  const int code = WEXITSTATUS(status);
+  return told_by_init && code > k_signalled ? Ending{0, code - k_signalled} : Ending{code, 0};
+}
+
+}  // namespace
+
 KernelProcess::KernelProcess(const std::filesystem::path& program, LaunchOptions options)
     : options_(std::move(options)),
       home_(std::make_unique<PrivateDirectory>()),
@@ -304,6 +314,7 @@ void KernelProcess::launch(const std::filesystem::path& program) {
   request.tell_parent = options_.tell_parent;
   request.through_parent = options_.through_parent;
   request.through_thread = options_.through_thread;
+  request.through_init = options_.through_init;
   request.stdout_fd = log_->stdout_fd();
   request.stderr_fd = log_->stderr_fd();
   {
@@ -419,12 +430,13 @@ Ending KernelProcess::wait(Deadline deadline) {
   if (::poll(&ended, 1, static_cast<int>(deadline.left().count())) != 1) {
     throw Failure("the kernel did not end in time; its stderr: " + stderr_text());
   }
-  // One whose parent was killed is ours now, because the tests are a subreaper.
+  // One whose parent was killed is ours now, because the tests are a subreaper. An init ends as its child did.
   int status = 0;
-  while (::waitpid(pid_, &status, 0) < 0) {
+  while (::waitpid(options_.through_init ? parent_ : pid_, &status, 0) < 0) {
     if (errno != EINTR) throw Failure("waitpid: " + std::string(std::strerror(errno)));
   }
-  ending_ = WIFSIGNALED(status) ? Ending{0, WTERMSIG(status)} : Ending{WEXITSTATUS(status), 0};
+  if (options_.through_init) parent_ = -1;
+  ending_ = ending_of(status, options_.through_init);
   check_sanitizers();
   return *ending_;
 }

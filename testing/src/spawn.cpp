@@ -2,10 +2,14 @@
 #include "spawn.hpp"
 
 #include <adrastea/testing/failure.hpp>
+#include <adrastea/testing/kernel_process.hpp>
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +19,9 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 namespace adrastea::testing {
 namespace {
@@ -129,11 +136,104 @@ struct LauncherThread {
   while (true) ::pause();
 }
 
+// ---- a namespace ----
+
+void write_file(const char* path, const std::string& text) {
+  const int fd = ::open(path, O_WRONLY | O_CLOEXEC);
+  if (fd < 0 || ::write(fd, text.data(), text.size()) < 0) ::_exit(1);
+  ::close(fd);
+}
+
+/// Whoever starts the kernel stays who he is: "outside inside 1".
+struct SameUser {
+  std::string user = one_to_one(::geteuid());
+  std::string group = one_to_one(::getegid());
+
+ private:
+  static std::string one_to_one(unsigned id) { return std::to_string(id) + " " + std::to_string(id) + " 1"; }
+};
+
+/// The next child is the first process of a PID namespace. Whether that is allowed; if not, errno says why.
+bool leave_namespace(const SameUser& same) {
+  if (::geteuid() == 0) return ::unshare(CLONE_NEWPID | CLONE_NEWNS) == 0;
+  if (::unshare(CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNS) != 0) return false;
+  write_file("/proc/self/setgroups", "deny");
+  write_file("/proc/self/uid_map", same.user);
+  write_file("/proc/self/gid_map", same.group);
+  return true;
+}
+
+/// Waits for a child, and ends as that did: a signal has no status of its own, so that is as in a shell.
+[[noreturn]] void end_as(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  ::_exit(WIFSIGNALED(status) ? k_signalled + WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+/// With a /proc of its own, where that is allowed, as in a container.
+[[noreturn]] void become_init(Prepared& prepared, bool tell_parent, int tell_pid) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0)
+    static_cast<void>(::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr));
+  const pid_t kernel = ::fork();
+  if (kernel == 0) become_kernel(prepared, tell_parent, ::getppid());
+  if (::write(tell_pid, &kernel, sizeof kernel) != static_cast<ssize_t>(sizeof kernel)) ::_exit(1);
+  end_as(kernel);
+}
+
+[[noreturn]] void become_parent_of_init(Prepared& prepared, const SameUser& same, bool tell_parent, int tell_pid) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (!leave_namespace(same)) ::_exit(1);
+  const pid_t init = ::fork();
+  if (init == 0) become_init(prepared, tell_parent, tell_pid);
+  ::close(tell_pid);
+  end_as(init);
+}
+
+bool is_child_of(const std::filesystem::path& process, pid_t parent) {
+  std::ifstream file(process / "stat");
+  std::string text;
+  std::getline(file, text, '\0');
+  std::istringstream fields(text.substr(std::min(text.size(), text.rfind(')') + 2)));
+  char state = 0;
+  pid_t its_parent = 0;
+  return fields >> state >> its_parent && its_parent == parent;
+}
+
+/// A process's number outside its namespace.
+pid_t only_child_of(pid_t parent) {
+  std::error_code ended;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc", ended)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") == std::string::npos && is_child_of(entry.path(), parent))
+      return static_cast<pid_t>(std::stoi(name));
+  }
+  throw Failure("the process in between has no child");
+}
+
 }  // namespace
+
+std::optional<std::string> why_no_init() {
+  const SameUser same;
+  const pid_t child = ::fork();
+  if (child == 0) {
+    if (!leave_namespace(same)) ::_exit(errno);
+    const pid_t first = ::fork();
+    if (first == 0) ::_exit(0);
+    ::_exit(first < 0 ? errno : 0);
+  }
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  if (status == 0) return std::nullopt;
+  return "no PID namespace can be made here: " + std::string(std::strerror(WEXITSTATUS(status)));
+}
 
 Spawned spawn(const SpawnRequest& request) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   Prepared prepared = prepare(request);
+  const SameUser same;
   for (auto& variable : prepared.variables) prepared.environment.push_back(variable.data());
   prepared.environment.push_back(prepared.parent_variable.data());
   prepared.environment.push_back(nullptr);
@@ -149,17 +249,19 @@ Spawned spawn(const SpawnRequest& request) {
   if (child < 0) throw Failure("fork: " + std::string(std::strerror(errno)));
   if (child == 0) {
     if (request.through_thread) become_parent_with_thread({prepared, request.tell_parent, pid_pipe[1], end_pipe[0]});
+    if (request.through_init) become_parent_of_init(prepared, same, request.tell_parent, pid_pipe[1]);
     if (request.through_parent) become_parent(prepared, request.tell_parent, pid_pipe[1]);
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     become_kernel(prepared, request.tell_parent, self);
   }
   ::close(pid_pipe[1]);
   spawned.pid = child;
-  if (request.through_parent || request.through_thread) {
+  if (request.through_parent || request.through_thread || request.through_init) {
     spawned.parent = child;
     if (::read(pid_pipe[0], &spawned.pid, sizeof spawned.pid) != static_cast<ssize_t>(sizeof spawned.pid)) {
       throw Failure("the process in between started no kernel");
     }
+    if (request.through_init) spawned.pid = only_child_of(only_child_of(child));
   }
   spawned.thread_end = end_pipe[1];
   for (const int fd : {pid_pipe[0], end_pipe[0], prepared.stdin_fd}) ::close(fd);

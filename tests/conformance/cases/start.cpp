@@ -96,6 +96,16 @@ void works_with_parent(Trial& trial, const std::string& parent) {
 
 void takes_the_first_process_for_a_parent(Trial& trial) { works_with_parent(trial, "1"); }
 
+void serves_below_init(Trial& trial) {
+  if (const auto why = testing::why_no_init()) Trial::not_applicable(*why);
+  trial.start({.through_init = true});
+  expect_answer(trial);
+  trial.expect_alive();
+  if (trial.abilities().unhandled.contains("shutdown_request")) return;
+  trial.client().request(Channel::control, "shutdown_request", {{"restart", false}});
+  trial.expect_end();
+}
+
 /// Of a process that has ended, and whose number nobody has again so soon.
 std::string former_pid() {
   const pid_t child = ::fork();
@@ -464,6 +474,10 @@ std::vector<Case> start_cases() {
       {"start.parent.first", "jupyter_client, JPY_PARENT_PID", Level::should,
        "A parent that runs, and did not start the kernel itself, is no reason to end.",
        "starts the kernel with JPY_PARENT_PID=1", "kernel_info_request is answered", takes_the_first_process_for_a_parent},
+      {"start.parent.init", "jupyter_client, JPY_PARENT_PID; pid_namespaces", Level::must,
+       "A kernel whose parent is the first process of a container is no orphan.",
+       "starts the kernel in a PID namespace of its own by the process 1, and sends shutdown_request",
+       "the kernel serves, and ends when it is asked to", serves_below_init},
       {"start.parent.former", "jupyter_client, JPY_PARENT_PID", Level::must,
        "A kernel that starts when its parent has ended does not hang.",
        "starts the kernel with the JPY_PARENT_PID of a process that has ended",

@@ -66,6 +66,7 @@ int main(int argc, char** argv) {
     std::vector<char*> words = without_fault(argc, argv);
     const char* parent = std::getenv("JPY_PARENT_PID");  // NOLINT(concurrency-mt-unsafe): the same
     if (parent != nullptr ? dislikes_parent(parent) : faulty::is_chosen("parent-untold-ends")) return 1;
+    if (faulty::is_chosen("parent-init-ends") && ::getppid() == 1) return 1;
     if (faulty::is_chosen("launcher-thread-ends")) ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     // A kernel that is started hundreds of times, and several at once, must not share a file with itself.
     ::setenv("ADRASTEA_HISTORY", "memory", 0);  // NOLINT(concurrency-mt-unsafe): there are no other threads yet

@@ -45,11 +45,15 @@ struct LaunchOptions {
   bool tell_parent = true;                    ///< sets JPY_PARENT_PID
   bool through_parent = false;                ///< by a process in between, which kill_parent() ends
   bool through_thread = false;                ///< by a thread of such a process, which end_parent_thread() ends
+  bool through_init = false;                  ///< by the first process of a PID namespace, as in a container
   Json fields = Json::object();               ///< replaces or adds keys of the connection file; null removes one
   std::optional<std::string> file_text{};     ///< the connection file's bytes instead
   Acknowledgement acknowledgement = Acknowledgement::given;  ///< with handshake
   bool write_file = true;  ///< false: the kernel is told of a connection file that is not there
 };
+
+/// Why LaunchOptions::through_init is not to be had here, if it is not.
+[[nodiscard]] std::optional<std::string> why_no_init();
 
 /// How a process ended.
 struct Ending {
