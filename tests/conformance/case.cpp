@@ -61,12 +61,12 @@ const std::vector<Case>& all_cases() {
   static const std::vector<Case> cases = [] {
     std::vector<Case> joined;
     for (const auto group :
-         {start_cases,         curve_cases,          handshake_cases,       welcome_cases,         info_cases,
-          offers_cases,        execute_cases,        output_cases,          errors_cases,          abort_cases,
-          stdin_cases,         comm_cases,           completion_cases,      history_cases,         interrupt_cases,
-          shutdown_cases,      control_cases,        heartbeat_cases,       abuse_signature_cases, abuse_framing_cases,
-          abuse_json_cases,    abuse_messages_cases, abuse_transport_cases, abuse_iopub_cases,     abuse_stdin_cases,
-          abuse_signals_cases, abuse_end_cases}) {
+         {start_cases,       curve_cases,          handshake_cases,       welcome_cases,         info_cases,
+          offers_cases,      execute_cases,        output_cases,          errors_cases,          abort_cases,
+          stdin_cases,       comm_cases,           completion_cases,      history_cases,         interrupt_cases,
+          shutdown_cases,    control_cases,        heartbeat_cases,       abuse_signature_cases, abuse_framing_cases,
+          abuse_json_cases,  abuse_messages_cases, abuse_transport_cases, abuse_network_cases,   abuse_iopub_cases,
+          abuse_stdin_cases, abuse_signals_cases,  abuse_end_cases}) {
       const std::vector<Case> some = group();
       joined.insert(joined.end(), some.begin(), some.end());
     }
@@ -95,8 +95,7 @@ std::vector<Rule> watched_rules() {
   rules.push_back({std::string(k_resources_rule), "Robustness", Level::should,
                    "What abuse made a kernel take of the system it gives back.",
                    "counts its file descriptors, threads, zombie children and memory after every abuse.* case; when there "
-                   "are more than "
-                   "a kernel has that served some requests, repeats the case with the same kernel",
+                   "are more than a kernel has that served some requests, repeats the case with the same kernel",
                    "as many as before once the clients have gone, or no more (4 MiB, of memory) with each repetition"});
   return rules;
 }

@@ -34,7 +34,15 @@ KernelProcess& Trial::start(LaunchOptions options) {
 
 KernelProcess& Trial::kernel() { return kernel_ ? *kernel_ : start({}); }
 
+Relay& Trial::relay() {
+  if (!owns_kernel() || (transport_ != Transport::tcp && transport_ != Transport::port0))
+    not_applicable("the kernel is not started over tcp");
+  relay_ = std::make_unique<Relay>(connection());
+  return *relay_;
+}
+
 testing::Connection Trial::connection() {
+  if (relay_) return relay_->connection();
   if (target_.existing) return testing::Connection::read(*target_.existing);
   return kernel().connection(Deadline(patience_.timeout));
 }
@@ -264,6 +272,7 @@ bool Trial::dismiss() {
   if (findings_.size() != before) return false;
   dismissed_received_ = received_types();
   clients_.clear();
+  relay_.reset();
   return true;
 }
 

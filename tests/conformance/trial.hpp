@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-3-Clause
 #pragma once
 
+#include "relay.hpp"
 #include "samples.hpp"
 #include "target.hpp"
 
@@ -65,7 +66,11 @@ class Trial {
   enum class Iopub { reached, untouched };
   /// One more.
   KernelClient& connect(ClientOptions options = {}, Iopub iopub = Iopub::reached);
+  /// Where clients find the kernel.
   [[nodiscard]] testing::Connection connection();
+  /// Clients that connect from now on reach the kernel through a network of the trial's own. NotApplicable unless it is
+  /// reached over plain tcp.
+  Relay& relay();
   [[nodiscard]] Transport transport() const { return transport_; }
   [[nodiscard]] bool has_fixed_ports() const { return transport_ == Transport::tcp || transport_ == Transport::curve; }
   /// Where it listens is not known before it has told.
@@ -183,6 +188,7 @@ class Trial {
   unsigned words_ = 0;
   std::unique_ptr<KernelProcess> former_;  ///< has ended; keeps its ports from others until the kernel has them again
   std::unique_ptr<KernelProcess> kernel_;
+  std::unique_ptr<Relay> relay_;
   std::vector<std::unique_ptr<KernelClient>> clients_;
   std::map<std::string, std::size_t> dismissed_received_;  ///< by clients that were let go
   std::vector<std::string> findings_;

@@ -31,6 +31,7 @@ std::vector<Case> abuse_framing_cases();
 std::vector<Case> abuse_json_cases();
 std::vector<Case> abuse_messages_cases();
 std::vector<Case> abuse_transport_cases();
+std::vector<Case> abuse_network_cases();
 std::vector<Case> abuse_iopub_cases();
 std::vector<Case> abuse_stdin_cases();
 std::vector<Case> abuse_signals_cases();
