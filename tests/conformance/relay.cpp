@@ -152,7 +152,9 @@ void Relay::accept(const Listener& listener) {
   }
 }
 
+/// Those that wait to be accepted are cut, too.
 void Relay::cut_all() {
+  for (const Listener& listener : listeners_) accept(listener);
   for (const Link& link : links_) {
     reset(link.client);
     abandoned_.push_back(link.kernel);
