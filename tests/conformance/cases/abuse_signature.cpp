@@ -205,22 +205,22 @@ class Crowd {
   Frames first_;
 };
 
-/// jupyter_client remembers 65536 signatures.
+/// jupyter_client remembers 65536 signatures. A slow kernel gets as many as it answers in time, for the verdict must not
+/// depend on how busy the machine is.
 void replay_after_many(Trial& trial) {
   constexpr int many = 70'000;
   constexpr int some = 2'000;
   constexpr std::size_t budget = 64U << 20U;
   trial.kernel();
   Crowd crowd(trial);
-  const auto start = std::chrono::steady_clock::now();
+  const auto deadline = std::chrono::steady_clock::now() + std::max(trial.timeout(), std::chrono::milliseconds(30'000));
+  int sent = some;
   crowd.send(some);
-  const auto limit = std::max(trial.timeout(), std::chrono::milliseconds(30'000));
-  if ((std::chrono::steady_clock::now() - start) * (many / some) > limit)
-    Trial::not_applicable("70000 requests would take this kernel longer than --timeout");
   const std::size_t before = trial.owns_kernel() ? trial.kernel().resident_bytes() : 0;
-  crowd.send(many - some);
+  for (; sent < many && std::chrono::steady_clock::now() < deadline; sent += some) crowd.send(some);
   const std::size_t after = trial.owns_kernel() ? trial.kernel().resident_bytes() : 0;
-  trial.check(after < before + budget, "after 70000 requests the kernel has " + std::to_string((after - before) >> 20U) +
+  trial.check(after < before + budget, "after " + std::to_string(sent) + " requests the kernel has " +
+                                           std::to_string((after - before) >> 20U) +
                                            " MiB more memory than after the first 2000");
   crowd.send_first_again();
   trial.expect_alive();
@@ -307,7 +307,7 @@ std::vector<Case> abuse_signature_cases() {
        "sends an execute_request, 1000 forged messages, and the first again", "one execution", replay_after_forgeries},
       {"abuse.signature.replay.many", "jupyter_client, Session.check_sigs", Level::should,
        "What a kernel remembers of messages does not grow with their number.",
-       "sends 70000 requests, as far as the kernel answers them within --timeout, and the first again",
+       "sends 70000 requests, or as many as the kernel answers within --timeout (at least 30 s), and the first again",
        "the last is handled or not; the kernel serves as before, and has not taken 64 MiB more since the first 2000",
        replay_after_many},
       {"abuse.signature.shutdown", k_wire, Level::must, "An unsigned shutdown_request does not end the kernel.",
