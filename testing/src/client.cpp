@@ -179,7 +179,9 @@ zmq::socket_t KernelClient::Impl::connect(Channel channel, zmq::socket_type type
   // Not 0 where messages have several frames: libzmq may end the process where a kernel dies within one whose socket is
   // closed at that moment. A subscription has one, and would be waited for whenever the kernel has ended.
   socket.set(zmq::sockopt::linger, type == zmq::socket_type::sub ? 0 : 100);
-  socket.set(zmq::sockopt::rcvhwm, 0);
+  // Far more than any cell publishes; a kernel that publishes for ever must not take all memory of who watches it.
+  constexpr int most_published = 100'000;
+  socket.set(zmq::sockopt::rcvhwm, type == zmq::socket_type::sub ? most_published : 0);
   socket.set(zmq::sockopt::sndhwm, 0);
   socket.set(zmq::sockopt::reconnect_ivl, 5);
   socket.set(zmq::sockopt::ipv6, true);

@@ -72,6 +72,8 @@ std::vector<StandingRule> all_rules() {
       {"order.reply.fifo", "Messaging, Request-Reply",
        "Replies to one client on a channel come in the order of its requests; subshells have queues of their own."},
       {"order.reply.parent", "Messaging, Parent header", "A reply has a parent_header."},
+      {"wire.channel.type", "Messaging, Introduction",
+       "IOPub has neither requests nor replies but shutdown_reply, and stdin has nothing but input_request."},
   };
   for (const auto& type : SchemaStore::standard().types()) {
     rules.push_back(
@@ -118,6 +120,7 @@ bool Oracle::complete(const std::string& msg_id) const {
 
 void Oracle::received(const Message& message) {
   check_identity(message);
+  check_channel(message);
   const std::string parent = message.parent_id();
   if (parent.empty()) {
     received_orphan(message);
@@ -139,6 +142,16 @@ void Oracle::check_identity(const Message& message) {
   const std::string session = text_of(message.header, "session");
   if (session_.empty()) session_ = session;
   require(session == session_, "wire.session.single", "the kernel has more than one session", message);
+}
+
+void Oracle::check_channel(const Message& message) const {
+  const std::string type = message.type();
+  if (message.channel == Channel::stdin_channel) {
+    require(type == "input_request", "wire.channel.type", "on stdin", message);
+  } else if (message.channel == Channel::iopub) {
+    const bool of_another = type.ends_with("_request") || (type.ends_with("_reply") && type != "shutdown_reply");
+    require(!of_another, "wire.channel.type", "on iopub", message);
+  }
 }
 
 void Oracle::check_parent(const Message& message, const Progress& progress) const {

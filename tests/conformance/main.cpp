@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
 #include <fstream>
@@ -70,6 +71,7 @@ void define(CLI::App& app, Options& options) {
   app.add_option("--jobs", options.jobs, "so many kernels at once")->check(CLI::Range(1, 64))->capture_default_str();
   app.add_option("--timeout", options.timeout, "seconds that a kernel has for anything; a correct one never needs them")
       ->check(CLI::Range(0.5, 3600.0))
+      ->check([](const std::string& text) { return std::isnan(std::stod(text)) ? "it must be a number" : std::string(); })
       ->capture_default_str();
   app.add_option("--samples", options.samples, "files with code samples for more languages")
       ->allow_extra_args(false)

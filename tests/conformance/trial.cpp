@@ -52,7 +52,7 @@ KernelClient& Trial::client() { return clients_.empty() ? connect() : *clients_.
 KernelClient& Trial::connect(ClientOptions options, Iopub iopub) {
   options.welcome = false;
   options.exact_parents = false;
-  options.on_violation = [this](const Violation& violation) { violations_.push_back(violation); };
+  options.on_violation = [this](const Violation& violation) { add_violation(violation); };
   options.quiet = patience_.quiet();
   options.patience = patience_.timeout;
   options.unhandled = abilities_.unhandled;
@@ -62,6 +62,13 @@ KernelClient& Trial::connect(ClientOptions options, Iopub iopub) {
   clients_.push_back(std::make_unique<KernelClient>(where, std::move(options)));
   if (subscribe) clients_.back()->synchronize();
   return *clients_.back();
+}
+
+void Trial::add_violation(const Violation& violation) {
+  constexpr std::ptrdiff_t most = 10;
+  const auto known = std::count_if(violations_.begin(), violations_.end(),
+                                   [&](const Violation& other) { return other.rule == violation.rule; });
+  if (known < most) violations_.push_back(violation);
 }
 
 bool Trial::has_feature(std::string_view feature) const {

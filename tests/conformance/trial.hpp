@@ -167,7 +167,8 @@ class Trial {
   /// was judged the first time.
   bool repeat(void (*act)(Trial& trial));
   /// Notes that a standing rule is broken that no client watches.
-  void add_violation(testing::Violation violation) { violations_.push_back(std::move(violation)); }
+  /// Only the first of a rule is told, and a few are kept: each has a transcript, and a kernel may break one for ever.
+  void add_violation(const testing::Violation& violation);
   [[nodiscard]] std::map<std::string, std::size_t> received_types() const;
   [[nodiscard]] std::string transcript() const;
   /// Of a kernel that was started and is not there any more.

@@ -120,6 +120,17 @@ TEST_F(OracleRules, RefuseRepliesOutOfOrderOrOnTheWrongChannel) {
             (Rules{"order.reply.channel", "order.reply.fifo", "order.reply.type", "order.reply.once", "order.reply.fifo"}));
 }
 
+TEST_F(OracleRules, RefuseWhatBelongsOnAnotherChannel) {
+  const Json question{{"prompt", ""}, {"password", false}};
+  for (const auto& one :
+       {status("busy"), message("input_request", question, Channel::stdin_channel),
+        message("shutdown_reply", {{"status", "ok"}, {"restart", false}}), message("execute_reply", {{"status", "ok"}}),
+        message("input_request", question), message("execute_reply", {{"status", "ok"}}, Channel::stdin_channel)}) {
+    oracle_.received(one);
+  }
+  EXPECT_EQ(broken_, Rules(3, "wire.channel.type"));
+}
+
 TEST_F(OracleRules, RefuseAParentThatIsNotTheRequestsHeader) {
   std::string changed = k_request_header;
   changed.insert(1, " ");
@@ -243,6 +254,15 @@ TEST(Codec, RefusesWhatNestsTooDeepToBeCopied) {
   EXPECT_EQ(decoded(R"({"more":)" + nested(999) + "}").size(), 1U);
   EXPECT_EQ(decoded(R"({"text":")" + std::string(5000, '[') + R"(\"{"})").size(), 1U);
   EXPECT_EQ(broken, Rules{});
+}
+
+TEST(Codec, RefusesAByteOrderMark) {
+  const Codec codec("hmac-sha256", "key");
+  Rules broken;
+  const auto sink = [&](const Violation& violation) { broken.push_back(violation.rule); };
+  EXPECT_EQ(codec.decode(Channel::iopub, codec.encode({"{}", "{}", "{}", "\xEF\xBB\xBF{}"}, {}), sink)->content,
+            Json::object());
+  EXPECT_EQ(broken, Rules{"wire.frames.json"});
 }
 
 }  // namespace

@@ -216,6 +216,18 @@ std::vector<Fault> order_faults() {
        "Answers usage_request on shell.",
        {"order.reply.channel"},
        alter(of_type("usage_reply"), [](Message& message) { message.channel = Channel::shell; })},
+      {"question-published",
+       "Publishes an input_request with each cell.",
+       {"wire.channel.type"},
+       follow(of_type("execute_input"),
+              [](Message& message) {
+                message.set(Part::header, "msg_type", "input_request");
+                message.set(Part::content, Json{{"prompt", ""}, {"password", false}});
+              })},
+      {"reply-on-stdin",
+       "Sends each is_complete_reply on stdin, too.",
+       {"wire.channel.type"},
+       follow(rare_reply(), [](Message& message) { message.channel = Channel::stdin_channel; })},
       {"reply-overtaken",
        "Answers a cell that it aborts after the next one.",
        {"order.reply.fifo"},

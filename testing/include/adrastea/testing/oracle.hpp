@@ -39,7 +39,7 @@ struct SentRequest {
 ///   busy(R) < execute_input(R) < everything R publishes < idle(R), each of the three once, nothing after idle;
 ///   one reply for each request that is due one, in the order of the requests on its channel;
 ///   shell requests one at a time, in each subshell; parents equal to the request's header; msg_ids that never repeat; one
-///   session.
+///   session; nothing on iopub and stdin that belongs on another channel.
 /// Order between sockets cannot be observed and is not checked.
 ///
 /// Usage: sent() before each send, received() for each message, finished() at the end. Each thing that is wrong is one
@@ -86,6 +86,7 @@ class Oracle {
 
   void require(bool kept, const char* rule, const std::string& finding, const Message& message) const;
   void check_identity(const Message& message);
+  void check_channel(const Message& message) const;
   void check_parent(const Message& message, const Progress& progress) const;
   void received_reply(const Message& message, Progress& progress);
   void received_published(const Message& message, Progress& progress);
