@@ -214,9 +214,10 @@ void ConnectionFile::read_registration(const std::string& where) {
 }
 
 void ConnectionFile::prepare_own(const std::string& stem, Own own) {
-  const fs::path directory = runtime_directory();
   own_ = own;
-  path_ = directory / (stem + ".json");
+  path_ = stem + ".json";  // so that an error can name it
+  const fs::path directory = runtime_directory();
+  path_ = directory / path_;
   try {
     if (!directory.parent_path().empty()) fs::create_directories(directory.parent_path());
     if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST)
