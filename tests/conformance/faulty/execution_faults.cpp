@@ -251,6 +251,10 @@ std::vector<Fault> counter_faults() {
        "Gives every cell the same number.",
        {"execute.count.increments"},
        recount([](const Message&, int) { return 1; })},
+      {"count-starts-over",
+       "Counts to ten, and then from one again.",
+       {"execute.count.increments"},
+       recount([](const Message&, int count) { return count > 0 ? (count - 1) % 10 + 1 : 0; })},
   };
 }
 
