@@ -29,7 +29,7 @@ void check_line(Trial& trial, const std::string& code, std::string_view stream, 
 }
 
 void prints_exactly(Trial& trial) {
-  const std::string text = trial.word();
+  const std::string text = "  " + trial.word() + "  \t" + trial.word() + " ";
   check_line(trial, trial.sample("print", {{"text", text}}), "stdout", text);
 }
 
@@ -407,7 +407,8 @@ constexpr auto k_order = "Messaging, IOPub";
 std::vector<Case> stream_cases() {
   return {
       {"output.stdout.exact", k_streams, Level::must, "stream stdout is what the cell printed, and nothing else.",
-       "executes the sample print", "the line, with or without newline", prints_exactly},
+       "executes the sample print with words between blanks and a tab", "the line, with or without newline",
+       prints_exactly},
       {"output.stderr", k_streams, Level::must, "What a cell prints to standard error is stream stderr.",
        "executes the sample stderr", "the line, with or without newline", prints_errors},
       {"output.stdout.part", k_streams, Level::must, "A line without end is published before the cell ends.",

@@ -152,6 +152,13 @@ std::vector<Fault> output_faults() {
        {"output.stderr", "output.child.stderr"},
        alter(stream("stderr"), set(Part::content, "name", "stdout"))},
       {"part-lost", "Loses a line without end.", {"output.stdout.part"}},
+      {"stream-tabs-expanded",
+       "Publishes blanks in place of tabs.",
+       {"output.stdout.exact"},
+       alter(stream(), text([](std::string printed) {
+               std::replace(printed.begin(), printed.end(), '\t', ' ');
+               return printed;
+             }))},
       {"stream-ascii",
        "Publishes text in ASCII.",
        {"output.unicode", "output.unicode.long", "output.child.unicode"},
