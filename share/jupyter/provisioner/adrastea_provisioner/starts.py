@@ -187,17 +187,18 @@ class _Life:
         self._hears = _connect_watched(self._heartbeat, connection, "hb_port")
         self._heartbeat.send(b"ping")
         others = {name: _client(self._context, kind, connection, content) for name, kind in _ASKABLE.items()}
-        self._unbound = [_connect_watched(client, connection, name) for name, client in others.items()]
+        self._monitors = [_connect_watched(client, connection, name) for name, client in others.items()]
+        self._unbound = set(self._monitors)
         self._shell = others["shell_port"]
         self._clients = (self._heartbeat, *others.values())
         self._asked = False
-        self.sources = (self._hears, self._heartbeat, self._shell, *self._unbound)
+        self.sources = (self._hears, self._heartbeat, self._shell, *self._monitors)
 
     def shows(self) -> bool:
-        for monitor in [*self._unbound]:
-            if monitor.poll(0):
+        for monitor in self._monitors:
+            while monitor.poll(0):  # more than once, where a socket is bound anew: what is not read here wakes who polls for ever
                 recv_monitor_message(monitor)
-                self._unbound.remove(monitor)
+                self._unbound.discard(monitor)
         return bool(self._hears.poll(0) or self._heartbeat.poll(0) or self._shell.poll(0))
 
     def ask(self) -> None:

@@ -9,6 +9,7 @@ late         binds what the file says, then says why it ends, with status 3
 brittle      binds what the file says; if that is not tcp, it ends by a signal then
 mute         binds what the file says, and answers nothing
 without      binds what the file says but the ports that ARGUMENT names
+rebound      like without, and binds its shell anew when its launcher has come to it
 unlucky      says that an address is in use, and ends; the second time, when the file ARGUMENT is there, it is tcp
 once         says that memory is short, and ends; the second time, when the file ARGUMENT is there, it goes on
 doomed       says that it cannot any more, and ends, when the file ARGUMENT is there; or else it is tcp
@@ -45,6 +46,17 @@ def bind(content: dict, ipc_separator: str, names: tuple[str, ...] = PORTS) -> l
         sockets.append(zmq.Context.instance().socket(zmq.XPUB if name == "iopub_port" else zmq.ROUTER))
         sockets[-1].bind(f"{content['transport']}://{content['ip']}{separator}{content[name]}")
     return sockets
+
+
+def bind_for_a_moment(content: dict) -> None:
+    """The shell, until somebody has connected."""
+    with zmq.Context() as context:
+        shell = context.socket(zmq.ROUTER)
+        connected = shell.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        shell.bind(f"{content['transport']}://{content['ip']}{':' if content['transport'] == 'tcp' else '-'}{content['shell_port']}")
+        connected.recv_multipart()
+        connected.close()
+        shell.close(linger=0)
 
 
 def echo(socket: zmq.Socket) -> None:
@@ -101,8 +113,12 @@ def main(behaviour: str, file: str, *arguments: str) -> None:
         threading.Thread(target=end_with_launcher, daemon=True).start()
     elif behaviour == "silent" and arguments:
         Path(arguments[0]).write_text(str(os.getpid()), encoding="utf-8")
-    names = tuple(name for name in PORTS if behaviour != "without" or name not in arguments[0].split())
-    sockets = bind(content, ":" if behaviour == "colon" else "-", names) if behaviour not in ("silent", "bare") else []
+    names = tuple(name for name in PORTS if behaviour not in ("without", "rebound") or name not in arguments[0].split())
+    sockets = bind(content, ":" if behaviour == "colon" else "-", names) if behaviour not in ("silent", "bare", "rebound") else []
+    if behaviour == "rebound":
+        others = bind(content, "-", tuple(name for name in names if name != "shell_port"))
+        bind_for_a_moment(content)
+        sockets = [*bind(content, "-", ("shell_port",)), *others]
     if behaviour == "brittle" and content["transport"] != "tcp":
         signal.raise_signal(signal.SIGABRT)
     if behaviour == "late":

@@ -187,6 +187,17 @@ def test_a_kernel_without_a_heartbeat_starts(tmp_path, configure, no_more_watche
     manager.shutdown_kernel(now=True)
 
 
+@pytest.mark.parametrize("way", ["tcp", "unwatched"])
+def test_a_kernel_without_a_heartbeat_that_binds_twice_starts(tmp_path, configure, no_more_watches, way):
+    if way == "unwatched":
+        no_more_watches()
+    configure(transport="ipc" if way == "unwatched" else way, patience=WAIT_S)
+    manager = make_manager("false", kernel_spec_manager=false_kernel(tmp_path, "rebound", "hb_port"))
+    manager.start_kernel()
+    assert manager.is_alive()
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("way", ["ipc", "tcp"])
 def test_a_kernel_that_only_answers_has_not_bound(tmp_path, configure, way):
     """Half a kernel, as one is whose port of iopub was stolen."""
