@@ -33,7 +33,7 @@ from .errors import KernelNotStarted, WrongSetting, ending
 from .guard import end_detached, guard
 from .ports import HeldPorts
 from .private import PrivateDirectory
-from .starts import IPC_NUMBERS, Answer, Handshake, Ipc, PortZero, Start, Tcp
+from .starts import IPC_NUMBERS, SILENCE_S, Answer, Handshake, Ipc, PortZero, Start, Tcp
 from .stderr import Stderr
 
 # The first version whose kernels register when their connection file asks for it.
@@ -43,8 +43,6 @@ _STDERR_LINES = 20
 _STDERR_PATIENCE_S = 0.5
 # A kernel that has said that one of its ports is in use has so long to end or to bind it after all.
 _IN_USE_PATIENCE_S = 1.0
-# A kernel that has shown so long nothing new is asked.
-_SILENCE_S = 0.5
 # How often a kernel is started on new ports because one of its ports was stolen.
 _NEW_PORTS = 5
 # So many starts in a row at which a way failed are no chance: it is not tried any more.
@@ -729,7 +727,7 @@ def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -
         for source in (*sign.sources, *([] if alarm is None else [alarm])):
             poller.register(source, zmq.POLLIN)
         while (left := deadline - time.monotonic()) > 0:
-            ready = [source for source, _ in poller.poll(int(1000 * min(left, _SILENCE_S)) + 1)]
+            ready = [source for source, _ in poller.poll(int(1000 * min(left, SILENCE_S)) + 1)]
             if process in ready:
                 return None
             if alarm in ready:
@@ -739,7 +737,7 @@ def _wait(sign: _Sign[T], pid: int, patience: float, alarm: int | None = None) -
                 alarmed = True
             if ready and (said := sign.bound()):
                 return said
-            if not ready and not alarmed:
+            if not alarmed:
                 for source in sign.ask():
                     poller.register(source, zmq.POLLIN)
         return None

@@ -2,7 +2,7 @@
 """The ways to start a kernel. Each writes the file that the kernel reads, and knows what tells that the kernel has bound.
 
 All of them: (1) construct, (2) prepare() before the kernel's process is there, (3) poll `sources`, call bound() when one is
-readable, until that returns the connection, and ask() when none has been for a while, (4) close(), also when one of these has
+readable, until that returns the connection, and ask() after that and every SILENCE_S, (4) close(), also when one of these has
 failed. One thread at a time.
 
 Then the kernel is asked whether it answers: Answer is used in the same way.
@@ -12,9 +12,11 @@ import errno
 import hashlib
 import hmac
 import json
+import math
 import os
 import re
 import socket
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -34,6 +36,8 @@ IPC_NUMBERS = {name: number for number, name in enumerate(PORTS, 1)}
 REGISTRAR_NUMBER = len(PORTS) + 1
 # No client can do without these. A kernel without the others can be asked whether it serves.
 _ASKABLE = {"shell_port": zmq.DEALER, "iopub_port": zmq.SUB}
+# A kernel that has bound these and shows so long nothing else is asked: most have a heartbeat, which they bind last.
+SILENCE_S = 0.5
 
 
 class Start(Protocol):
@@ -45,7 +49,7 @@ class Start(Protocol):
     def bound(self) -> Connection | None: ...
 
     def ask(self) -> tuple[Any, ...]:
-        """After some silence. More sources."""
+        """Asks a kernel whether it serves, where that is due. More sources."""
         ...
 
     def close(self) -> None: ...
@@ -62,6 +66,7 @@ class Ipc:
         self._file, self._content, self._connection, self._private = file, content, connection, private
         self._watch: notify.Watch | None = None
         self._life: _Life | None = None
+        self._ask_at = math.inf
 
     def prepare(self) -> None:
         directory = Path(self._connection.ip).parent
@@ -92,8 +97,12 @@ class Ipc:
     def ask(self) -> tuple[Any, ...]:
         if self._life:
             self._life.ask()
-        elif all(Path(f"{self._connection.ip}-{self._connection.ports[name]}").is_socket() for name in _ASKABLE):
-            self._life = _Life(self._connection, self._content)
+        elif not all(Path(f"{self._connection.ip}-{self._connection.ports[name]}").is_socket() for name in _ASKABLE):
+            self._ask_at = math.inf
+        elif self._ask_at == math.inf:
+            self._ask_at = time.monotonic() + SILENCE_S
+        elif time.monotonic() >= self._ask_at:
+            self._life = _Life(self._connection, self._content, silence=0)
             return self._life.sources
         return ()
 
@@ -179,8 +188,9 @@ class _Life:
     such a kernel serves.
     """
 
-    def __init__(self, connection: Connection, content: Mapping[str, Any]) -> None:
+    def __init__(self, connection: Connection, content: Mapping[str, Any], silence: float = SILENCE_S) -> None:
         self._content = content
+        self._silence, self._ask_at = silence, math.inf
         self._context = zmq.Context()
         self._heartbeat = _client(self._context, zmq.REQ, connection, content)
         self._heartbeat.reconnect_ivl = 10
@@ -191,7 +201,6 @@ class _Life:
         self._unbound = set(self._monitors)
         self._shell = others["shell_port"]
         self._clients = (self._heartbeat, *others.values())
-        self._asked = False
         self.sources = (self._hears, self._heartbeat, self._shell, *self._monitors)
 
     def shows(self) -> bool:
@@ -199,12 +208,13 @@ class _Life:
             while monitor.poll(0):  # more than once, where a socket is bound anew: what is not read here wakes who polls for ever
                 recv_monitor_message(monitor)
                 self._unbound.discard(monitor)
+                self._ask_at = time.monotonic() + self._silence
         return bool(self._hears.poll(0) or self._heartbeat.poll(0) or self._shell.poll(0))
 
     def ask(self) -> None:
-        """Not as soon as that can be: most kernels have a heartbeat, which they bind last."""
-        if not self._unbound and not self._asked:
-            self._asked = True
+        """Again where a socket was bound anew: the one before may have taken the request with it."""
+        if not self._unbound and time.monotonic() >= self._ask_at:
+            self._ask_at = math.inf
             _ask(self._shell, self._content)
 
     def close(self) -> None:

@@ -198,6 +198,28 @@ def test_a_kernel_without_a_heartbeat_that_binds_twice_starts(tmp_path, configur
     manager.shutdown_kernel(now=True)
 
 
+def test_a_kernel_without_a_heartbeat_starts_beside_other_files(tmp_path_factory, configure):
+    """At a path of the user's own, where files come and go."""
+    configure(patience=WAIT_S)
+    directory, stop = tmp_path_factory.mktemp("p"), threading.Event()
+
+    def make_files():
+        while not stop.wait(0.05):
+            (directory / "other").touch()
+            (directory / "other").unlink()
+
+    others = threading.Thread(target=make_files)
+    others.start()
+    specs = false_kernel(directory, "without", "hb_port")
+    manager = make_manager("false", kernel_spec_manager=specs, transport="ipc", ip=str(directory / "k"))
+    try:
+        manager.start_kernel()
+    finally:
+        stop.set()
+        others.join()
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("way", ["ipc", "tcp"])
 def test_a_kernel_that_only_answers_has_not_bound(tmp_path, configure, way):
     """Half a kernel, as one is whose port of iopub was stolen."""
