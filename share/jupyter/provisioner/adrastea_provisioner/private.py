@@ -9,11 +9,13 @@ import errno
 import fcntl
 import os
 import shutil
+import stat
 import tempfile
 import time
 import uuid
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +57,17 @@ class PrivateDirectory:
                 os.close(lock)
             raise
         self._remove = weakref.finalize(self, _remove, self.path, lock, os.getpid())
+
+    def renew(self) -> None:
+        """Makes it again where somebody removed it, as cleaners of temporary directories do. Errors: OSError.
+
+        Without the lock: who finds no file to lock leaves the directory alone.
+        """
+        with suppress(FileExistsError):
+            self.path.mkdir(mode=0o700)
+        found = self.path.lstat()
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+            raise OSError(errno.EEXIST, "somebody else's is where the private directory was", str(self.path))
 
     def remove(self) -> None:
         self._remove()

@@ -282,6 +282,8 @@ class AdrasteaProvisioner(LocalProvisioner):
         """Errors: OSError when what it needs is not there."""
         file = Path(self._manager.connection_file)
         if self._restarts and self._started and self._started.transport == "ipc":
+            if self._private:
+                self._private.renew()
             return Ipc(file, content, self._started, private=self._asked_prefix is None)
         if self._asked_prefix:
             return Ipc(file, content, Connection("ipc", self._asked_prefix, self._ipc_numbers()), private=False)

@@ -899,3 +899,34 @@ def test_what_was_left_before_it_was_locked_is_removed(tmp_path):
         private.fcntl.flock(owner, private.fcntl.LOCK_EX)
         private.sweep(tmp_path)
     assert sorted(tmp_path.iterdir()) == [locked, new, independent]
+
+
+@pytest.mark.parametrize("way", ["ipc", "handshake"])
+def test_a_kernel_restarts_whose_directory_was_removed(configure, way):
+    """As cleaners of temporary directories do; its clients know no other address."""
+    configure(transport=way)
+    with running("lua") as (manager, client):
+        before, directory = manager.get_connection_info(), Path(manager.ip).parent
+        shutil.rmtree(directory)
+        manager.restart_kernel(now=True)
+        client.wait_for_ready(timeout=WAIT_S)
+        assert manager.get_connection_info() == before
+        assert directory.stat().st_mode & 0o777 == 0o700
+        private.sweep(directory.parent)
+        assert directory.is_dir(), "a later launcher leaves it alone"
+    assert not directory.exists()
+
+
+def test_a_directory_that_is_another_users_by_now_is_not_taken(tmp_path, monkeypatch):
+    mine = PrivateDirectory(tmp_path)
+    mine.renew()
+    shutil.rmtree(mine.path)
+    mine.path.symlink_to(tmp_path)
+    with pytest.raises(FileExistsError):
+        mine.renew()
+    mine.path.unlink()
+    mine.path.mkdir(mode=0o700)
+    monkeypatch.setattr(private.os, "getuid", lambda: os.geteuid() + 1)
+    with pytest.raises(FileExistsError):
+        mine.renew()
+    mine.remove()
