@@ -3,6 +3,7 @@
 
 import asyncio
 import atexit
+import difflib
 import itertools
 import os
 import re
@@ -13,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -154,12 +155,21 @@ class AdrasteaProvisioner(LocalProvisioner):
 
     def __init__(self, **kwargs: Any) -> None:
         try:
+            self._refuse_unknown(set(kwargs) - {"kernel_id", "kernel_spec", "parent"})
             super().__init__(**kwargs)
         except TraitError as error:
             self.kernel_spec, self.kernel_id, self.parent = (kwargs[name] for name in ("kernel_spec", "kernel_id", "parent"))
             self._forget_in_server()
             where = f"c.AdrasteaProvisioner in the configuration, or config in {self.kernel_spec.resource_dir}/kernel.json"
             raise WrongSetting(f"{self._name()} was not started: {str(error).rstrip('.')}; it is set by {where}.") from error
+
+    def _refuse_unknown(self, settings: Iterable[str]) -> None:
+        """Those of a kernelspec come as arguments, of which traitlets takes any."""
+        known = sorted(self.trait_names(config=True))
+        for name in sorted(set(settings).difference(known)):
+            close = difflib.get_close_matches(name.lower(), known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            raise TraitError(f"{name!r} is no setting of AdrasteaProvisioner ({hint})")
 
     @property
     def _manager(self) -> Any:
@@ -189,7 +199,7 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._asked_prefix = manager.ip if manager.transport == "ipc" and manager.ip not in default_prefixes else None
         if not self._asked_ip:
             self._refuse("KernelManager.ip is empty; set it to an address, such as 127.0.0.1")
-        if self.patience <= 0:
+        if not self.patience > 0:  # nor is NaN
             self._refuse(f"AdrasteaProvisioner.patience is {self.patience:g}; set it to more than 0 seconds, such as 60")
         manager.cache_ports = False  # or it would choose ports
         if not manager.connection_file:  # jupyter_client would choose a name when it makes the file: the guard is to know it before

@@ -444,7 +444,7 @@ def test_a_port_in_use_is_named(configure):
         assert "choose another one, or 0 for any" in text
 
 
-@pytest.mark.parametrize("patience", [0, -1])
+@pytest.mark.parametrize("patience", [0, -1, float("nan")])
 def test_a_patience_that_is_none_is_told_at_once(tmp_path, configure, patience):
     configure(patience=patience)
     specs = false_kernel(tmp_path, "silent", str(tmp_path / "number"))
@@ -468,6 +468,19 @@ def test_a_setting_that_is_none_says_what_is(tmp_path, configure, place, setting
     text = failure(make_manager("false", kernel_spec_manager=specs))
     assert text.startswith("Kernel 'false'") and f"'{setting}'" in text and repr(value) in text and legal in text
     assert "c.AdrasteaProvisioner" in text and str(tmp_path / "kernels" / "false" / "kernel.json") in text
+    assert not (tmp_path / "number").exists()
+
+
+@pytest.mark.parametrize(
+    ("setting", "meant"), [("transprot", "'transport'"), ("Directory", "'directory'"), ("pid", None), ("colour", None)]
+)
+def test_a_setting_that_is_not_there_is_named(tmp_path, setting, meant):
+    """In a kernelspec; those of a configuration are traitlets' to tell of."""
+    chosen = {"provisioner_name": "adrastea-provisioner", "config": {setting: "tcp"}}
+    specs = false_kernel(tmp_path, "silent", str(tmp_path / "number"), metadata={"kernel_provisioner": chosen})
+    text = failure(make_manager("false", kernel_spec_manager=specs))
+    assert f"'{setting}' is no setting" in text and str(tmp_path / "kernels" / "false" / "kernel.json") in text
+    assert (f"did you mean {meant}?" in text) if meant else ("there are answer, directory" in text)
     assert not (tmp_path / "number").exists()
 
 
