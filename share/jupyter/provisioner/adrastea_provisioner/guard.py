@@ -141,13 +141,25 @@ def _started_with(file: str, launcher: int) -> list[int]:
     return found
 
 
-def end_detached(file: Path) -> bool:
-    """Kills what a kernel's command has left in the background when it ended. Whether there was any."""
+def ticks() -> float:
+    """The time by the clock of _started()."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+
+
+def end_detached(file: Path, begin: float, end: float) -> bool:
+    """Kills what is left of a kernel's command, started between these ticks. Whether there was any.
+
+    What is older or younger may be a client, which a kernel has started (%qtconsole) and which goes on with the next one.
+    """
     processes = []
     for pid in _started_with(str(file), os.getpid()):
         with suppress(OSError):
-            processes.append(os.pidfd_open(pid))
-            signal.pidfd_send_signal(processes[-1], signal.SIGKILL)
+            process = os.pidfd_open(pid)
+            processes.append(process)
+            if begin <= _started(pid) <= end:
+                signal.pidfd_send_signal(process, signal.SIGKILL)
+            else:
+                os.close(processes.pop())
     _await_ends(_KILLED_S, lambda: [process for process in processes if not _any_ended([process], 0)])
     for process in processes:
         os.close(process)

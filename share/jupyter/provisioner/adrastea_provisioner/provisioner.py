@@ -5,6 +5,7 @@ import asyncio
 import atexit
 import difflib
 import itertools
+import math
 import os
 import re
 import signal
@@ -31,7 +32,7 @@ from traitlets import Bool, CaselessStrEnum, Float, TraitError, Unicode
 from . import notify
 from .connection import PORTS, Connection, read_json, remove_unfinished
 from .errors import KernelNotStarted, WrongSetting, ending
-from .guard import end_detached, guard
+from .guard import end_detached, guard, ticks
 from .ports import HeldPorts
 from .private import PrivateDirectory
 from .starts import IPC_NUMBERS, SILENCE_S, Answer, Handshake, Ipc, PortZero, Start, Tcp
@@ -151,6 +152,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     _stderr: Stderr | None = None
     _own_file: Path | None = None
     _started: Connection | None = None
+    _begun, _served_at = 0.0, math.inf
     _hide_restart: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -418,6 +420,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     async def _launch(self, way: str, cmd: list[str], kwargs: dict[str, Any]) -> Connection:
         assert self._content is not None
         begin = time.monotonic()
+        self._begun, self._served_at = math.floor(ticks()), math.inf
         try:
             start = self._start(way, self._content)
         except (OSError, zmq.ZMQBaseError) as error:
@@ -518,14 +521,14 @@ class AdrasteaProvisioner(LocalProvisioner):
         Somebody who ends the kernel meanwhile may have reaped it and forgotten its process.
         """
         ended = _has_ended(process.pid)
-        self._end_process()
+        left = self._end_process()
         status = process.wait()
         lines = self._stderr.last_lines(_STDERR_LINES, _STDERR_PATIENCE_S) if self._stderr else []
         if ended:
             when = "after it had bound its sockets" if bound else "at its start"
             what = f"ended {when} over {way}, with {ending(status)} after {1000 * seconds:.0f} ms"
             # Otherwise it may just have no word for a transport that it does not know.
-            detached = status == 0 and end_detached(Path(self._manager.connection_file))
+            detached = status == 0 and left
             return _NotStarted(what + (_DETACHED if detached else ""), lines, status, detached)
         if self._stderr and self._stderr.alarmed:
             return _NotStarted(f"found one of its ports in use over {way} and was ended after {1000 * seconds:.0f} ms", lines)
@@ -544,7 +547,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         manager.transport, manager.ip = connection.transport, connection.ip
         for name, port in connection.ports.items():
             setattr(manager, name, port)
-        self._started = connection
+        self._started, self._served_at = connection, ticks()
         if connection.transport == "ipc":
             self._let_go()
         self.connection_info = manager.get_connection_info()
@@ -657,16 +660,25 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._reap(process)
         return await super().poll()
 
-    def _end_process(self) -> None:
-        """Ends the process, if there is one, and removes the file of its own; also one that it was about to replace it by."""
-        process = self.process
+    def _end_process(self) -> bool:
+        """Ends the process, if there is one, and removes the file of its own; also one that it was about to replace it by.
+
+        Whether anything of it was left elsewhere than in its process group.
+        """
+        process, left = self.process, False
         self.process = None
         if process is not None:
             self._reap(process)
+            left = self._end_detached()
             guard.remove(process.pid)
             for file in [Path(self._manager.connection_file), *([self._own_file] if self._own_file else [])]:
                 remove_unfinished(file)
         self._remove_own_file()
+        return left
+
+    def _end_detached(self) -> bool:
+        """What the command has started in a session of its own: behind a wrapper, that is the kernel."""
+        return end_detached(Path(self._manager.connection_file), self._begun, self._served_at)
 
     def _remove_own_file(self) -> None:
         if self._own_file is not None:
@@ -688,6 +700,8 @@ class AdrasteaProvisioner(LocalProvisioner):
     async def cleanup(self, restart: bool = False) -> None:
         await super().cleanup(restart=restart)
         self._is_restart = restart
+        if self._started is not None and self.process is None:
+            self._end_detached()
         if not restart:
             guard.expect_no_more(Path(self._manager.connection_file))
         elif self._started is not None:

@@ -797,6 +797,54 @@ def test_children_end_with_the_kernel(tmp_path, polite):
     manager.shutdown_kernel(now=True)
 
 
+@pytest.fixture
+def behind_a_wrapper(tmp_path):
+    """A kernel in a session of its own, for whose end its command waits."""
+
+    def make(behaviour):
+        kernel = [sys.executable, str(HERE / "false_kernel.py"), behaviour, "{connection_file}"]
+        argv = ["/bin/sh", "-c", 'setsid "$@"; true', "sh", *kernel]
+        return make_manager("false", kernel_spec_manager=specify(tmp_path, "false", {"argv": argv, "display_name": "f", "language": "f"}))
+
+    return make
+
+
+def kernels_of(manager):
+    return [pid for pid in guard_module._started_with(manager.connection_file, os.getpid()) if is_running(pid)]
+
+
+def test_a_kernel_behind_a_wrapper_ends(behind_a_wrapper):
+    manager = behind_a_wrapper("deaf")
+    manager.start_kernel()
+    before = kernels_of(manager)
+    manager.restart_kernel(now=True)
+    assert before and not any(is_running(pid) for pid in before)
+    manager.shutdown_kernel(now=True)
+    assert kernels_of(manager) == []
+
+
+def test_a_kernel_behind_a_wrapper_that_binds_nothing_is_ended(behind_a_wrapper, configure):
+    configure(patience=0.5, transport="tcp")
+    manager = behind_a_wrapper("silent")
+    assert "did not bind" in failure(manager)
+    assert kernels_of(manager) == []
+
+
+def test_a_client_that_a_kernel_has_started_stays(tmp_path):
+    """As ipykernel's %qtconsole does: it finds the restarted kernel where it was."""
+    manager = make_manager("lua")
+    manager.start_kernel()
+    while guard_module.ticks() < manager.provisioner._served_at + 1:
+        time.sleep(0.001)  # polled: the clock that processes are stamped with
+    environment = {**os.environ, "JPY_PARENT_PID": str(os.getpid())}
+    client = subprocess.Popen(["sh", "-c", "sleep 1000; true", manager.connection_file], env=environment, start_new_session=True)
+    manager.restart_kernel(now=True)
+    manager.shutdown_kernel(now=True)
+    assert client.poll() is None
+    os.killpg(client.pid, signal.SIGKILL)
+    client.wait()
+
+
 def test_a_start_that_is_cancelled_leaves_nothing(tmp_path):
     async def cancelled():
         manager = AsyncKernelManager(
