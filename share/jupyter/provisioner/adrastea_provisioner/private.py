@@ -42,7 +42,10 @@ class PrivateDirectory:
         if base not in _swept:
             _swept.add(base)
             sweep(base)
-        self.path = Path(tempfile.mkdtemp(prefix=UNSWEPT, dir=base))
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=UNSWEPT, dir=base))
+        except OSError as error:  # it names the new one, of a name that nobody has chosen
+            raise OSError(error.errno, error.strerror, str(base)) from None
         if outlives:
             self._remove: Callable[[], object] = partial(shutil.rmtree, self.path, ignore_errors=True)
             return
