@@ -282,7 +282,10 @@ def _remove(path: Path) -> None:
 
 
 def _guard_unknown(launcher: int, expected: Iterable[_Expected], known: Iterable[int]) -> list[_Guarded]:
-    """Those that were started and not told of. After the grace, when they have long got their own command line."""
+    """Those that were started and not told of, with the file in their command line: nothing else of theirs is known.
+
+    After the grace, when they have long got their own one.
+    """
     unknown = {pid for one in expected for pid in _started_with(one.file, launcher)} - set(known)
     return [_Guarded({"pid": pid, "started": _started(pid), "paths": [], "end_group": True}) for pid in unknown]
 
