@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -108,6 +108,20 @@ class _NotStarted(Exception):
         if earlier is None or earlier.status != self.status or any(_OF_CONNECTIONS.search(line) for line in self.lines):
             return False
         return _without_numbers(earlier.lines) == _without_numbers(self.lines)
+
+
+class _EndedWhenAwaited:
+    """The task of a start, for who ends the kernel: a server waits for the start before that, and nobody else does."""
+
+    def __init__(self, task: "asyncio.Task[None]", give_up: Callable[[], None]) -> None:
+        self._task, self._give_up = task, give_up
+
+    def __await__(self) -> Generator[Any, None, None]:
+        self._give_up()
+        return self._task.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._task, name)
 
 
 def _without_numbers(lines: list[str]) -> list[str]:
@@ -593,6 +607,14 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._forget_in_server()
         if self._is_restart:
             self._show_restart()
+        elif self.kernel_id in getattr(server, "_kernels", {}):  # with use_pending_kernels it is listed while it starts
+            server._pending_kernels[self.kernel_id] = _EndedWhenAwaited(server._pending_kernels[self.kernel_id], self._give_up)
+
+    def _give_up(self) -> None:
+        """A kernel that has not started yet, and need not any more."""
+        if self._started is None:
+            self._ending = True
+            self._end_process()
 
     def _show_restart(self) -> None:
         """As pending, from the old process's end on until the new one has started, or until the task that restarts it ends."""

@@ -614,6 +614,26 @@ def test_a_server_ends_while_a_kernel_starts(tmp_path):
     asyncio.run(start_and_end())
 
 
+@pytest.mark.parametrize("all_of_them", [False, True], ids=["delete", "end"])
+def test_a_pending_kernel_is_ended_while_it_starts(tmp_path, all_of_them):
+    """A server with use_pending_kernels lists it already, and waits for its start before it ends it."""
+    number = tmp_path / "number"
+
+    async def start_and_end(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        kernel = await told(number)
+        ending = server.shutdown_all() if all_of_them else server.shutdown_kernel(kernel_id)
+        await asyncio.wait_for(ending, WAIT_S)
+        assert not is_running(kernel)
+        await asyncio.wait_for(server.shutdown_all(), WAIT_S)
+        assert number.read_text() == str(kernel), "it was not started another way"
+        assert server.list_kernel_ids() == [] and list(tmp_path.glob("kernel-*")) == []
+
+    options = {"AsyncMappingKernelManager": {"use_pending_kernels": True}, "AdrasteaProvisioner": {"patience": 3 * WAIT_S}}
+    with server_of(false_kernel(tmp_path, "silent", str(number)), tmp_path, options) as server:
+        asyncio.run(start_and_end(server))
+
+
 def test_a_server_of_jupyter_client_waits_for_a_start(tmp_path):
     """Before it ends the kernel, as it does with kernels of any provisioner."""
 

@@ -167,6 +167,24 @@ def test_server_ends_while_a_kernel_starts(tmp_path, guard):
             assert starting.exception(WAIT_S) is not None, "nobody answers any more"
 
 
+@pytest.mark.parametrize("deleted", [True, False])
+def test_server_ends_a_kernel_that_is_pending(tmp_path, deleted):
+    """Its patience is longer than anybody's here."""
+    number = tmp_path / "number"
+    os.mkfifo(number)
+    false_kernel(tmp_path, "silent", str(number))
+    options = ("--AsyncMappingKernelManager.use_pending_kernels=True", f"--AdrasteaProvisioner.patience={4 * WAIT_S}")
+    with server(tmp_path, *options) as made:
+        kernel_id = made.start("false")
+        kernel = int(number.read_text())
+        if deleted:
+            made.request("DELETE", f"api/kernels/{kernel_id}")
+            assert not is_running(kernel)
+        made.process.send_signal(signal.SIGTERM)
+        assert made.process.wait(WAIT_S) == 0
+        assert not is_running(kernel)
+
+
 def test_server_tells_the_user_why_a_kernel_did_not_start(tmp_path):
     false_kernel(tmp_path, "die")
     with server(tmp_path) as made:
