@@ -167,6 +167,7 @@ class AdrasteaProvisioner(LocalProvisioner):
     _own_file: Path | None = None
     _started: Connection | None = None
     _begun, _served_at = 0.0, math.inf
+    """The kernel's processes were started between these ticks; later ones are of its user."""
     _hide_restart: Callable[[], None] = staticmethod(lambda: None)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -607,8 +608,8 @@ class AdrasteaProvisioner(LocalProvisioner):
             self._forget_in_server()
         if self._is_restart:
             self._show_restart()
-        elif self.kernel_id in getattr(server, "_kernels", {}):  # with use_pending_kernels it is listed while it starts
-            server._pending_kernels[self.kernel_id] = _EndedWhenAwaited(server._pending_kernels[self.kernel_id], self._give_up)
+        elif getattr(server, "use_pending_kernels", False) and (task := server._pending_kernels.get(self.kernel_id)):
+            server._pending_kernels[self.kernel_id] = _EndedWhenAwaited(task, self._give_up)
 
     def _give_up(self) -> None:
         """A kernel that has not started yet, and need not any more."""

@@ -53,7 +53,8 @@ def bind_for_a_moment(content: dict) -> None:
     with zmq.Context() as context:
         shell = context.socket(zmq.ROUTER)
         connected = shell.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
-        shell.bind(f"{content['transport']}://{content['ip']}{':' if content['transport'] == 'tcp' else '-'}{content['shell_port']}")
+        separator = ":" if content["transport"] == "tcp" else "-"
+        shell.bind(f"{content['transport']}://{content['ip']}{separator}{content['shell_port']}")
         connected.recv_multipart()
         connected.close()
         shell.close(linger=0)

@@ -831,7 +831,8 @@ def behind_a_wrapper(tmp_path):
     def make(behaviour):
         kernel = [sys.executable, str(HERE / "false_kernel.py"), behaviour, "{connection_file}"]
         argv = ["/bin/sh", "-c", 'setsid "$@"; true', "sh", *kernel]
-        return make_manager("false", kernel_spec_manager=specify(tmp_path, "false", {"argv": argv, "display_name": "f", "language": "f"}))
+        specs = specify(tmp_path, "false", {"argv": argv, "display_name": "f", "language": "f"})
+        return make_manager("false", kernel_spec_manager=specs)
 
     return make
 
