@@ -594,7 +594,7 @@ class AdrasteaProvisioner(LocalProvisioner):
         """
         server = self._manager.parent
         starting = getattr(server, "_pending_kernels", None)
-        if isinstance(starting, dict) and self.kernel_id not in getattr(server, "_kernels", {}):
+        if isinstance(starting, dict) and (not self._is_restart or self.kernel_id not in getattr(server, "_kernels", {})):
             starting.pop(self.kernel_id, None)
 
     def _show_in_server(self) -> None:
@@ -604,12 +604,13 @@ class AdrasteaProvisioner(LocalProvisioner):
         one, which the guard ends. One that restarts is listed; the server waits for it where it is pending.
         """
         server = self._manager.parent
-        if getattr(type(server), "_async_shutdown_kernel", None) is not MultiKernelManager._async_shutdown_kernel:
-            self._forget_in_server()
         if self._is_restart:
             self._show_restart()
-        elif getattr(server, "use_pending_kernels", False) and (task := server._pending_kernels.get(self.kernel_id)):
-            server._pending_kernels[self.kernel_id] = _EndedWhenAwaited(task, self._give_up)
+        elif getattr(server, "use_pending_kernels", False):  # it is listed
+            if task := server._pending_kernels.get(self.kernel_id):
+                server._pending_kernels[self.kernel_id] = _EndedWhenAwaited(task, self._give_up)
+        elif getattr(type(server), "_async_shutdown_kernel", None) is not MultiKernelManager._async_shutdown_kernel:
+            self._forget_in_server()
 
     def _give_up(self) -> None:
         """A kernel that has not started yet, and need not any more."""

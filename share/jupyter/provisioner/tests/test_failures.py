@@ -589,6 +589,23 @@ def test_a_server_ends_after_a_start_that_failed(tmp_path, options):
     asyncio.run(fail_and_end())
 
 
+@pytest.mark.parametrize("setting", [{}, {"transport": "icp"}, {"patience": 0}], ids=["dead", "misspelt", "refused"])
+def test_a_server_ends_after_a_pending_kernel_that_failed(tmp_path, setting):
+    """And was deleted by its user, who has seen that it did not start."""
+
+    async def fail_and_end(server):
+        kernel_id = await server.start_kernel(kernel_name="false")
+        with pytest.raises(KernelNotStarted):
+            await server.get_kernel(kernel_id).ready
+        await server.shutdown_kernel(kernel_id)
+        assert server.list_kernel_ids() == []
+        await server.shutdown_all()
+
+    options = {"AsyncMappingKernelManager": {"use_pending_kernels": True}, "AdrasteaProvisioner": setting}
+    with server_of(false_kernel(tmp_path, "die"), tmp_path, options) as server:
+        asyncio.run(fail_and_end(server))
+
+
 async def told(number):
     """The number that a false kernel has written."""
     deadline = time.monotonic() + WAIT_S
