@@ -74,8 +74,10 @@ std::deque<std::pair<std::string, std::string>> requests;  // by msg_id, the new
 
 void remember_request(const Message& message) {
   const std::lock_guard lock(requests_mutex);
-  // As text: most are never looked at, and some are of a size or a depth that is meant to do harm.
-  requests.emplace_back(string_at(message.json(Part::header), "msg_id"), message.texts.at(std::size_t(Part::content)));
+  // As text: most are never looked at, and some are of a depth or a size that is meant to do harm.
+  constexpr std::size_t most_bytes = std::size_t{64} << 10;
+  const std::string& content = message.texts.at(std::size_t(Part::content));
+  requests.emplace_back(string_at(message.json(Part::header), "msg_id"), content.size() > most_bytes ? "{}" : content);
   if (requests.size() > k_most_requests) requests.pop_front();
 }
 

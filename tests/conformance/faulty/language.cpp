@@ -282,7 +282,7 @@ IsCompleteResult Language::is_complete(const std::string& code) {
 // ---- text ----
 
 void Language::do_print(std::string_view text) {
-  const bool adds = is_chosen("print-adds-text") && std::all_of(text.begin(), text.end(), is_word_letter);
+  const bool adds = is_chosen("print-adds-text") && text.find('\t') != std::string_view::npos;
   out_->write_stdout(std::string(text) + (adds ? " (said the kernel)\n" : "\n"));
 }
 void Language::do_part(std::string_view text) {
