@@ -31,9 +31,8 @@ using namespace std::chrono_literals;
 
 constexpr std::int64_t k_schema = 1;
 constexpr auto k_patience = 200ms;
-// Nobody waits for a cell any more, and what is not written now is lost; Jupyter waits for a kernel's end for 2.5 s at
-// least.
-constexpr auto k_last_patience = 2s;
+// Nobody waits for a cell any more, and what is not written now is lost. Less than Limits::shutdown_deadline.
+constexpr auto k_last_patience = 700ms;
 constexpr auto k_rest_when_locked = 10s;
 // A write that took longer may be an accident, and the first one begins the file's log; two in a row are a slow disk.
 constexpr auto k_slow_write = 5ms;

@@ -41,7 +41,7 @@ struct HistoryLine {
 ///
 /// Usage: save() after executions; before(), range() to answer; close() at the end.
 /// Threads: interpreter thread. A fork()ed child does nothing here.
-/// Errors: none for the caller. While others hold the file locked, an action waits for at most 200 ms, close() for 2 s,
+/// Errors: none for the caller. While others hold the file locked, an action waits for at most 200 ms, close() for 700 ms,
 ///   and for the next 10 s none is tried: save() catches up later, requests get what is in memory. Whatever else fails (a
 ///   damaged file, a full disk, no permission, a file that was removed, one of a later version) ends the use of the file.
 ///   One warning tells.
